@@ -1,0 +1,58 @@
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from rq_steps.server import PrivateServer
+from tests.workers import Workers
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PrivateServer]:
+    """The server of all tests that leave it running; the others start one of their own."""
+    with PrivateServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url(server: PrivateServer) -> str:
+    return server.url
+
+
+@pytest.fixture
+def connection(redis_url: str) -> Iterator[Redis]:
+    """An empty database. Emptied afterwards too, for tests that use the server without this."""
+    connection = Redis.from_url(redis_url)
+    connection.flushall()
+    yield connection
+    connection.flushall()
+    connection.close()
+
+
+@pytest.fixture
+def worker(connection: Redis, redis_url: str, tmp_path: Path) -> Iterator[Workers]:
+    """Starts worker processes; none of them, nor any of their horses, outlives the test."""
+    with Workers(redis_url, tmp_path) as workers:
+        yield workers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "server" in fixtures:
+            item.add_marker("server")
+        if "worker" in fixtures:
+            item.add_marker("workers")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """However a test fails, it shows what its workers printed."""
+    report = yield
+    workers = getattr(item, "funcargs", {}).get("worker")
+    if report.failed and isinstance(workers, Workers):
+        report.sections.extend(workers.outputs())
+    return report
