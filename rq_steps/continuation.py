@@ -1,0 +1,391 @@
+"""The state machine: which step may run, is skipped, recorded, interrupted.
+
+It knows neither Redis nor RQ nor the clock. The rules, and the order in which they are checked,
+are those of Rails' `ActiveJob::Continuation`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+from weakref import WeakSet
+
+from rq_steps.attention import Attention, Unattended
+from rq_steps.errors import Interrupt, InvalidStepError, UnserializableError
+from rq_steps.events import Event, StepCompleted, StepSkipped, StepStarted, logger
+from rq_steps.handle import Step
+from rq_steps.options import StepOptions
+from rq_steps.record import Completed, Record, Run
+from rq_steps.transactions import Transactions
+from rq_steps.values import JSON, decode, encode
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Departure:
+    """Why an execution leaves, and when the job comes back."""
+
+    reason: str
+    wait: float | None = None
+    """Seconds; None: as the continuable's options say."""
+    own: bool = False
+    """Did the user's code ask for it?"""
+    lost: bool = False
+    """The job is no longer this execution's: superseded, canceled, deleted. It writes nothing."""
+
+
+class Keeper(Protocol):
+    """Whoever keeps the record of a continuation, and knows when it has to leave."""
+
+    attention: Attention
+    pickling: bool
+
+    @property
+    def job_id(self) -> str:
+        """Names the job in events."""
+
+    @property
+    def stopping(self) -> bool:
+        """Is the worker shutting down?"""
+
+    @property
+    def attended(self) -> bool:
+        """Can the job be interrupted at all?"""
+
+    def attend(self) -> Departure | None:
+        """Answer a call for attention: save where that is due, and say whether to leave."""
+
+    def save(self) -> Departure | None:
+        """Save now."""
+
+    def publish(self, event: Event) -> None:
+        """Tell of a turn."""
+
+
+class NoKeeper:
+    """For a continuable that is called directly: it runs straight through, in memory."""
+
+    pickling = True
+    stopping = False
+    attended = False
+    job_id = ""
+
+    def __init__(self) -> None:
+        self.attention: Attention = Unattended()
+
+    def attend(self) -> Departure | None:
+        return None
+
+    def save(self) -> Departure | None:
+        return None
+
+    def publish(self, event: Event) -> None:
+        pass
+
+
+_current: ContextVar[Continuation | None] = ContextVar("rq_steps.continuation", default=None)
+# Only to refuse a step that is called from a thread in which nothing is known of its continuable.
+_running: WeakSet[Continuation] = WeakSet()
+
+
+def current() -> Continuation | None:
+    """The continuation that the calling code runs in.
+
+    Raises:
+        InvalidStepError: called from a thread, or at a time, that is not the continuable's.
+    """
+    continuation = _current.get()
+    if continuation is None:
+        return None
+    continuation.refuse_stranger()
+    return continuation
+
+
+def declare(declaration: object, name: str) -> None:
+    """Remember a step that is declared inside a continuable: it should be called, too."""
+    continuation = _current.get()
+    if continuation is not None:
+        continuation.declare(declaration, name)
+
+
+def refuse_other_thread(name: str) -> None:
+    """Refuse a step that is called outside, while a continuable runs in another thread."""
+    for continuation in tuple(_running):
+        if continuation.keeper.attended and not continuation.in_own_thread:
+            raise InvalidStepError(
+                f"step '{name}' was called from another thread than its continuable's: "
+                "it would not count"
+            )
+
+
+class Continuation:
+    """One execution of a continuable, seen from its steps."""
+
+    def __init__(self, record: Record, keeper: Keeper) -> None:
+        self.record = record
+        self.keeper = keeper
+        self.attention = keeper.attention
+        self.pickling = keeper.pickling
+        self.departure: Departure | None = None
+        self.advanced = False
+        self._expected = tuple(done.name for done in record.completed)
+        self._encountered: set[str] = set()
+        self._step: Step | None = None
+        self._ran_a_step = False
+        self._isolating = False
+        self._declared: dict[object, str] = {}
+        self._transactions = Transactions()
+        self._thread = threading.get_ident()
+        self._closed = False
+
+    # What the steps ask
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Code that runs within is the continuable's."""
+        token = _current.set(self)
+        _running.add(self)
+        try:
+            yield
+        finally:
+            self._closed = True
+            _running.discard(self)
+            _current.reset(token)
+
+    @property
+    def in_own_thread(self) -> bool:
+        """Is the caller in the thread in which the continuable runs?"""
+        return threading.get_ident() == self._thread
+
+    def refuse_stranger(self) -> None:
+        """Refuse a caller who carries the context into another thread, or beyond the end."""
+        if self._closed:
+            raise InvalidStepError("a step was called after its continuable had ended")
+        if not self.in_own_thread:
+            raise InvalidStepError("a step was called from another thread than its continuable's")
+
+    def declare(self, declaration: object, name: str) -> None:
+        """A step has been declared inside the continuable."""
+        self._declared[declaration] = name
+
+    def run(self, options: StepOptions, origin: object, body: Callable[[Step], R]) -> R:
+        """Run a step, or skip it and return its recorded result."""
+        step = self._enter(options, origin)
+        if not isinstance(step, Step):
+            return cast(R, self._skip(step))
+        with self._running_step(step):
+            result = body(step)
+        return self._complete(step, result)
+
+    async def run_async(
+        self, options: StepOptions, origin: object, body: Callable[[Step], Awaitable[R]]
+    ) -> R:
+        """The same for a step that is awaited."""
+        step = self._enter(options, origin)
+        if not isinstance(step, Step):
+            return cast(R, self._skip(step))
+        with self._running_step(step):
+            result = await body(step)
+        return self._complete(step, result)
+
+    # What a Step asks
+
+    @property
+    def stopping(self) -> bool:
+        return self.keeper.stopping
+
+    def turn(self) -> None:
+        """A checkpoint at which somebody wants something."""
+        self._go_on_leaving()
+        self._transactions.check()
+        self._leave_if(self.keeper.attend())
+
+    def save(self) -> None:
+        self._go_on_leaving()
+        self._leave_if(self.keeper.save())
+
+    def interrupt(self, wait: float, reason: str) -> None:
+        self._go_on_leaving()
+        if self.keeper.attended:
+            self._leave(Departure(reason, wait, own=True))
+
+    def guard(self, connection: Any) -> None:
+        self._transactions.guard(connection)
+        self.attention.keep()
+
+    # What the keeper asks
+
+    @property
+    def place(self) -> tuple[str | None, object, int]:
+        """Step, cursor and number of completed steps, for events."""
+        if self._step is not None:
+            return self._step.name, self._step.cursor, len(self.record.completed)
+        current = self.record.current
+        if current is None:
+            return None, None, len(self.record.completed)
+        return current.name, current.cursor, len(self.record.completed)
+
+    def snapshot(self) -> Record:
+        """The record, with the current step as it is now."""
+        if self._step is not None:
+            self.record.current = self._step.current()
+        return self.record
+
+    def finish(self) -> None:
+        """The continuable has returned.
+
+        Raises:
+            InvalidStepError: a step of the record was never called.
+        """
+        missing = self._expected[len(self._encountered) :]
+        if missing:
+            raise InvalidStepError(
+                f"step '{missing[0]}' had completed earlier, and was not called this time"
+            )
+        if self.record.current is not None:
+            raise InvalidStepError(
+                f"step '{self.record.current.name}' had begun earlier, and was not called this time"
+            )
+        for name in self._declared.values():
+            logger.warning(
+                "Job %s: step '%s' was declared and never called: "
+                "@step only declares it, call %s() to run it",
+                self.keeper.job_id,
+                name,
+                name,
+            )
+
+    # How a step begins and ends
+
+    def _enter(self, options: StepOptions, origin: object) -> Step | Completed:
+        self._go_on_leaving()
+        self._declared.pop(origin, None)
+        self._validate(options.name)
+        place = len(self._encountered)
+        if place < len(self._expected):
+            self._encountered.add(options.name)
+            return self.record.completed[place]
+        self._checkpoint_before(options)
+        self._encountered.add(options.name)
+        return self._begin(options)
+
+    def _validate(self, name: str) -> None:
+        if self._step is not None:
+            raise InvalidStepError(
+                f"step '{name}' is nested inside step '{self._step.name}': one at a time"
+            )
+        if name in self._encountered:
+            raise InvalidStepError(
+                f"step '{name}' has been called already: "
+                f"call it again under another name, with {name}.with_options(name=...)"
+            )
+        self._validate_order(name)
+
+    def _validate_order(self, name: str) -> None:
+        place = len(self._encountered)
+        if place < len(self._expected):
+            if self._expected[place] != name:
+                raise InvalidStepError(
+                    f"step '{name}' found, expected '{self._expected[place]}', "
+                    "which had completed here earlier"
+                )
+        elif self.record.current is not None and self.record.current.name != name:
+            raise InvalidStepError(
+                f"step '{name}' found, expected to resume from '{self.record.current.name}'"
+            )
+
+    def _checkpoint_before(self, options: StepOptions) -> None:
+        self._isolating = self._isolating or options.isolated
+        if self._ran_a_step:
+            if self._transactions.watched:
+                self.attention.keep()
+            if self.attention.wanted:
+                self.turn()
+            if self._isolating and self.keeper.attended:
+                self._leave(Departure("isolated"))
+
+    def _begin(self, options: StepOptions) -> Step:
+        step = self._new_step(options)
+        first, self._ran_a_step = not self._ran_a_step, True
+        if self._transactions.watched:
+            self.attention.keep()
+        self.keeper.publish(StepStarted(self.keeper.job_id, step.name, step.cursor, step.resumed))
+        self.record.current = step.current()
+        if first:
+            self._leave_if(self.keeper.save())
+        return step
+
+    def _new_step(self, options: StepOptions) -> Step:
+        kept = self.record.current
+        if kept is None:
+            return Step(options.name, options.start, self)
+        cursor = self._decode(kept.cursor, f"cursor of step '{kept.name}'")
+        return Step(kept.name, cursor, self, resumed=True, mark=kept.source)
+
+    @contextmanager
+    def _running_step(self, step: Step) -> Iterator[None]:
+        self._step = step
+        try:
+            yield
+        finally:
+            self.advanced = self.advanced or step.advanced
+            self.record.current = step.current()
+            self._step = None
+            step.end()
+        self._go_on_leaving()
+
+    def _complete(self, step: Step, result: R) -> R:
+        kept = self._encode(result, f"result of step '{step.name}'")
+        self.record.completed.append(Completed(step.name, kept))
+        self.record.current = None
+        self.advanced = True
+        self.keeper.publish(StepCompleted(self.keeper.job_id, step.name, step.cursor))
+        self._leave_if(self.keeper.save())
+        return result
+
+    def _skip(self, done: Completed) -> object:
+        self.keeper.publish(StepSkipped(self.keeper.job_id, done.name))
+        return self._decode(done.result, f"result of step '{done.name}'")
+
+    # How an execution leaves
+
+    def _leave_if(self, departure: Departure | None) -> None:
+        if departure is not None:
+            self._leave(departure)
+
+    def _leave(self, departure: Departure) -> None:
+        self.departure = departure
+        self.attention.keep()
+        self._go_on_leaving()
+
+    def _go_on_leaving(self) -> None:
+        """Again at every turn, in case that user code has swallowed the Interrupt."""
+        if self.departure is not None:
+            raise Interrupt(self.departure.reason)
+
+    def _encode(self, value: object, what: str) -> JSON:
+        try:
+            return encode(value, pickling=self.pickling)
+        except UnserializableError as error:
+            raise UnserializableError(f"{what}: {error}") from error
+
+    def _decode(self, data: JSON, what: str) -> object:
+        try:
+            return decode(data, pickling=self.pickling)
+        except UnserializableError as error:
+            raise UnserializableError(f"{what}: {error}") from error
+
+
+def in_memory() -> Continuation:
+    """A continuation that is kept nowhere."""
+    return Continuation(Record(Run("", None)), NoKeeper())
+
+
+def loose_step(options: StepOptions) -> Step:
+    """The Step of a step that is called outside any continuable: it is never interrupted."""
+    return Step(options.name, options.start, in_memory())

@@ -1,0 +1,35 @@
+"""The errors of rq-steps, and `Interrupt`, which is not one of them."""
+
+from __future__ import annotations
+
+
+class StepsError(Exception):
+    """The base of every error of rq-steps. It fails the job: no `StepsError` is ever resumed."""
+
+
+class InvalidStepError(StepsError):
+    """A step that may not run here: repeated, nested, out of order, not the one to resume from."""
+
+
+class UnadvanceableCursorError(StepsError):
+    """`advance` was asked for the successor of a value that has none."""
+
+
+class UnserializableError(StepsError):
+    """A cursor or a result that could not be saved and restored as it was."""
+
+
+class CheckpointError(StepsError):
+    """A checkpoint inside an open database transaction, which an interruption would cut."""
+
+
+class ResumeLimitError(StepsError):
+    """The job reached `max_resumptions` or `max_total_runtime`."""
+
+
+class Interrupt(BaseException):
+    """Leaves the job at a checkpoint, to be resumed later.
+
+    A `BaseException`, so that a user's `except Exception` lets it pass. It never leaves the
+    continuable. The idea is Rails' `ActiveJob::Continuation::Interrupt`.
+    """

@@ -1,0 +1,294 @@
+"""The handle that user code holds while a step runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+from rq_steps.attention import Attention
+from rq_steps.errors import InvalidStepError, UnadvanceableCursorError, UnserializableError
+from rq_steps.loop import Loop, loop_over
+from rq_steps.options import Seconds, seconds
+from rq_steps.record import Current, SourceMark
+from rq_steps.sources import source_of
+from rq_steps.values import JSON, encode
+
+T = TypeVar("T")
+
+# Whatever is of exactly these types cannot change, and can always be saved.
+_SCALARS = frozenset({int, str, bool, float, type(None)})
+
+
+class Host(Protocol):
+    """What a Step asks of the execution around it."""
+
+    @property
+    def attention(self) -> Attention:
+        """Looked at by every checkpoint."""
+
+    @property
+    def pickling(self) -> bool:
+        """May values be pickled?"""
+
+    @property
+    def stopping(self) -> bool:
+        """Is the worker shutting down?"""
+
+    def turn(self) -> None:
+        """A checkpoint at which somebody wants something. May raise `Interrupt`."""
+
+    def save(self) -> None:
+        """Save now. May raise `Interrupt`."""
+
+    def interrupt(self, wait: float, reason: str) -> None:
+        """Leave, and come back."""
+
+    def guard(self, connection: Any) -> None:
+        """Let no checkpoint cut a transaction of this connection."""
+
+
+_BY_HAND = SourceMark("hand", None)
+"""Stands in the place of a source where the cursor is moved by `set` and `advance`."""
+
+
+class Step:
+    """A step that is running: its cursor, its checkpoints, and the way out of it.
+
+    The idea and most of the names are Rails' `ActiveJob::Continuation::Step`.
+    """
+
+    __slots__ = (
+        "_attention",
+        "_by_hand",
+        "_cursor",
+        "_host",
+        "_initial",
+        "_loop",
+        "_mark",
+        "_snapshot",
+        "name",
+        "resumed",
+    )
+
+    name: str
+    """The name in the record."""
+    resumed: bool
+    """Did an earlier execution begin this step?"""
+
+    def __init__(
+        self,
+        name: str,
+        cursor: object,
+        host: Host,
+        *,
+        resumed: bool = False,
+        mark: SourceMark | None = None,
+    ) -> None:
+        self.name = name
+        self.resumed = resumed
+        self._host = host
+        self._attention = host.attention
+        self._loop: Loop | None = None
+        self._by_hand = False
+        self._mark = mark
+        self._cursor = cursor
+        self._snapshot = self._encode(cursor)
+        self._initial = self._snapshot
+
+    def __repr__(self) -> str:
+        return f"<Step {self.name!r}, cursor {self.cursor!r}>"
+
+    @property
+    def cursor(self) -> Any:
+        """The next thing to do; inside `each`, the index of the item in hand. None until set."""
+        return self._cursor if self._loop is None else self._loop.cursor
+
+    @property
+    def advanced(self) -> bool:
+        """Has the cursor moved in this execution?"""
+        return self._encoded_cursor() != self._initial
+
+    @property
+    def stopping(self) -> bool:
+        """Is the worker shutting down? For an item so long that it wants to cut itself short."""
+        return self._host.stopping
+
+    def set(self, cursor: object) -> None:
+        """Set the cursor, then checkpoint.
+
+        Raises:
+            UnserializableError: the cursor could not be restored as it is.
+        """
+        if not self._by_hand:
+            self._take_by_hand()
+        if type(cursor) not in _SCALARS:
+            self._snapshot = self._encode(cursor)
+        self._cursor = cursor
+        if self._attention.wanted:
+            self._host.turn()
+
+    def advance(self, from_: object = None) -> None:
+        """Set the cursor to the successor of `from_`, or of the cursor; then checkpoint.
+
+        Raises:
+            UnadvanceableCursorError: neither an int, nor a date, nor anything with a `succ()`.
+        """
+        if from_ is None:
+            from_ = self._cursor
+        if type(from_) is not int or not self._by_hand:
+            self.set(_successor(from_))
+            return
+        self._cursor = from_ + 1
+        if self._attention.wanted:
+            self._host.turn()
+
+    def checkpoint(self) -> None:
+        """The job may be interrupted here."""
+        if self._attention.wanted:
+            self._host.turn()
+
+    def save(self) -> None:
+        """Save now, whatever `save_every` says."""
+        self._host.save()
+
+    def each(self, source: Iterable[T]) -> Iterator[T]:
+        """Iterate; the cursor moves on after the body of an item has finished.
+
+        A list, a range, or whatever has a length and an index goes on at the index. Any other
+        iterable is read again, and what was done is dropped: it has to be made anew by each
+        execution, and to give the same items in the same order. One `each` a step.
+
+        Raises:
+            InvalidStepError: a second `each`, `set` or `advance` beside it, a source without a
+                stable order, or another one than the cursor was kept for.
+        """
+        opened = source_of(source)
+        begin = self._begin_at(opened.mark)
+        self._loop = loop_over(opened, begin, self._attention, self.checkpoint)
+        return iter(self._loop)
+
+    def guard(self, connection: Any) -> None:
+        """Let no checkpoint cut a transaction of this session or connection.
+
+        It is looked at on every item: a `CheckpointError` shows at the first one, not at the
+        first deploy.
+
+        Raises:
+            TypeError: it does not tell whether it is in a transaction.
+        """
+        self._host.guard(connection)
+
+    def interrupt(self, wait: Seconds = 0, reason: str = "interrupted") -> None:
+        """Stop here, and come back after `wait` seconds, at the back of the queue: a throttle.
+
+        Again and again without progress and without a wait, it backs off by itself.
+        """
+        if not isinstance(reason, str) or not reason:
+            raise TypeError(f"reason must be a string that says why, found {reason!r}")
+        self._host.interrupt(seconds("wait", wait), reason)
+
+    def current(self) -> Current:
+        """The step as the record keeps it."""
+        return Current(self.name, self._encoded_cursor(), self._mark)
+
+    def end(self) -> None:
+        """The step is over: whoever still holds it is told so."""
+        self._cursor = self.cursor
+        self._snapshot = self._encode(self._cursor)
+        self._loop = None
+        self._attention.release()
+        self._host = _Ended(self.name, self._host)
+        self._attention = self._host.attention
+
+    def _encode(self, cursor: object) -> JSON:
+        try:
+            return encode(cursor, pickling=self._host.pickling)
+        except UnserializableError as error:
+            raise UnserializableError(f"cursor of step '{self.name}': {error}") from error
+
+    def _encoded_cursor(self) -> JSON:
+        cursor = self.cursor
+        return self._encode(cursor) if type(cursor) in _SCALARS else self._snapshot
+
+    def _take_by_hand(self) -> None:
+        if self._loop is not None:
+            raise InvalidStepError(
+                f"step '{self.name}': set and advance beside each, which moves the cursor itself"
+            )
+        self._belongs_to(_BY_HAND)
+        self._by_hand = True
+
+    def _begin_at(self, mark: SourceMark) -> int:
+        if self._by_hand:
+            raise InvalidStepError(f"step '{self.name}': each beside set and advance")
+        if self._loop is not None:
+            raise InvalidStepError(f"step '{self.name}': a second each, one step has one cursor")
+        self._belongs_to(mark)
+        cursor = 0 if self._cursor is None else self._cursor
+        if type(cursor) is not int or cursor < 0:
+            raise InvalidStepError(
+                f"step '{self.name}': each over {_describe(mark)} begins at an index, "
+                f"but the cursor is {cursor!r}"
+            )
+        return cursor
+
+    def _belongs_to(self, mark: SourceMark) -> None:
+        if self._mark is not None and self._mark != mark:
+            raise InvalidStepError(
+                f"step '{self.name}': found {_describe(mark)}, "
+                f"but its cursor {self._cursor!r} was kept for {_describe(self._mark)}"
+            )
+        self._mark = mark
+
+
+class _Ended:
+    """The host of a step that is over."""
+
+    stopping = False
+
+    def __init__(self, name: str, host: Host) -> None:
+        self._name = name
+        self.pickling = host.pickling
+        self.attention = Attention()
+        self.attention.keep()
+
+    def turn(self) -> None:
+        raise InvalidStepError(f"step '{self._name}' is over: its Step is of no use any more")
+
+    def save(self) -> None:
+        self.turn()
+
+    def interrupt(self, wait: float, reason: str) -> None:
+        self.turn()
+
+    def guard(self, connection: Any) -> None:
+        self.turn()
+
+
+def _successor(value: Any) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value + 1
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return _next_day(value)
+    if callable(getattr(value, "succ", None)):
+        return value.succ()
+    raise UnadvanceableCursorError(
+        f"{value!r} ({type(value).__name__}) has no successor: advance takes an int, a date, "
+        "or a value with succ(); for anything else, use set"
+    )
+
+
+def _next_day(day: date) -> date:
+    try:
+        return day + timedelta(days=1)
+    except OverflowError as error:
+        raise UnadvanceableCursorError(f"there is no day after {day}") from error
+
+
+def _describe(mark: SourceMark) -> str:
+    if mark == _BY_HAND:
+        return "set and advance"
+    article = "an" if mark.kind[0] in "aeiou" else "a"
+    length = "" if mark.length is None else f" of {mark.length} items"
+    return f"{article} {mark.kind}{length}"

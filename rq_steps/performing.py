@@ -1,0 +1,55 @@
+"""Which job is being performed here, by which worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from rq import get_current_job
+
+from rq_steps.execution import Execution, JobWorker
+from rq_steps.options import Options
+from rq_steps.stock import StockWorker
+
+if TYPE_CHECKING:
+    from rq.job import Job
+
+_SYNC = "sync"  # RQ's name for the worker of a queue with is_async=False
+
+_worker: ContextVar[JobWorker | None] = ContextVar("rq_steps.worker", default=None)
+
+
+@contextmanager
+def performing(worker: JobWorker) -> Iterator[None]:
+    """Jobs that are performed within are this worker's."""
+    token = _worker.set(worker)
+    try:
+        yield
+    finally:
+        _worker.reset(token)
+
+
+def execution_of(continuable: Callable[..., Any], options: Options) -> Execution | None:
+    """An execution of the job that is being performed, if this continuable is what it runs.
+
+    None where the continuable is called directly, by a plain job too, or on a queue with
+    `is_async=False`: then nobody would put an interrupted job back.
+    """
+    job = get_current_job()
+    if job is None or job.worker_name == _SYNC or not _runs(job, continuable):
+        return None
+    return Execution(job, options, _worker.get() or StockWorker(job))
+
+
+def _runs(job: Job, continuable: Callable[..., Any]) -> bool:
+    """Is it the job's function, perhaps below decorators of its own?"""
+    return any(each is continuable for each in _unwrapped(job.func))
+
+
+def _unwrapped(function: Any) -> Iterator[Any]:
+    while function is not None:
+        function = getattr(function, "__func__", function)
+        yield function
+        function = getattr(function, "__wrapped__", None)

@@ -1,0 +1,94 @@
+"""Puts interrupted jobs into their queues when their wait is over, without RQ's scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from redis.exceptions import WatchError
+from rq.exceptions import NoSuchJobError
+from rq.job import JobStatus
+from rq.registry import ScheduledJobRegistry
+
+from rq_steps.record import goes_to_front
+from rq_steps.store import HEAD
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.client import Pipeline
+    from rq.job import Job
+    from rq.queue import Queue
+
+_AT_ONCE = 100
+
+
+def waiting_key(queue: Queue) -> str:
+    """The sorted set of the continuables that wait, by the time on Redis' clock when they are due.
+
+    They are in RQ's registry of scheduled jobs, too; there they may stand behind any number of
+    other people's jobs that no scheduler ever picks up.
+    """
+    return f"{ScheduledJobRegistry(queue=queue).key}:rq_steps"
+
+
+def promote_due(queues: Sequence[Queue]) -> int:
+    """Enqueue the continuables whose wait is over; answers how many.
+
+    However many workers look, each job is enqueued once. Where RQ's scheduler runs, it is left to
+    it: that takes no heed of others.
+    """
+    if not queues:
+        return 0
+    due = _due(queues[0].connection, [waiting_key(queue) for queue in queues])
+    return sum(
+        _promote(queue, job_id.decode())
+        for queue, job_ids in zip(queues, due, strict=True)
+        if job_ids and queue.scheduler_pid is None
+        for job_id in job_ids
+    )
+
+
+def _due(connection: Redis, keys: list[str]) -> list[list[bytes]]:
+    seconds, microseconds = connection.time()
+    now = seconds + microseconds / 1_000_000
+    with connection.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.zrangebyscore(key, 0, now, start=0, num=_AT_ONCE)
+        due: list[list[bytes]] = pipeline.execute()
+        return due
+
+
+def _promote(queue: Queue, job_id: str) -> bool:
+    with queue.connection.pipeline() as pipeline:
+        try:
+            pipeline.watch(  # type: ignore[no-untyped-call]
+                queue.job_class.key_for(job_id)
+            )
+            job = _scheduled(queue, job_id)
+            pipeline.multi()
+            pipeline.zrem(waiting_key(queue), job_id)
+            if job is not None:
+                _enqueue(job, queue, pipeline)
+            pipeline.execute()
+        except WatchError:  # somebody else has taken it, or will have to look again
+            return False
+    return job is not None
+
+
+def _scheduled(queue: Queue, job_id: str) -> Job | None:
+    """The job, if it still waits: it may have been canceled, deleted or requeued by hand."""
+    try:
+        job: Job = queue.job_class.fetch(job_id, queue.connection, queue.serializer)
+    except NoSuchJobError:
+        return None
+    return job if job.get_status(refresh=False) == JobStatus.SCHEDULED else None
+
+
+def _enqueue(job: Job, queue: Queue, pipeline: Pipeline) -> None:
+    front = goes_to_front(job.connection.hget(job.key, HEAD))
+    ScheduledJobRegistry(queue=queue).remove(job.id, pipeline=pipeline)
+    if getattr(job, "has_rate_limit", False):  # since RQ 3
+        queue._enqueue_rate_limited_job(job, pipeline=pipeline, at_front=front)
+    else:
+        queue._enqueue_job(job, pipeline=pipeline, at_front=front)
+    pipeline.persist(job.key)

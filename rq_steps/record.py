@@ -1,0 +1,142 @@
+"""The progress of one run as data: what is saved, and how it reads in Redis."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+from rq_steps.errors import StepsError
+from rq_steps.values import JSON
+
+VERSION = 1
+
+
+class Completed(NamedTuple):
+    """A completed step: its name, and its result as JSON carries it."""
+
+    name: str
+    result: JSON
+
+    def dump(self) -> str:
+        """The field that is written once, when the step has completed."""
+        return _dump({"name": self.name, "result": self.result})
+
+    @classmethod
+    def load(cls, text: str | bytes) -> Completed:
+        """The step that `dump` wrote."""
+        data = json.loads(text)
+        return cls(data["name"], data["result"])
+
+
+class SourceMark(NamedTuple):
+    """What kind of source a cursor belongs to, and its length where it has one."""
+
+    kind: str
+    length: int | None
+
+
+class Current(NamedTuple):
+    """The step that has begun and not completed."""
+
+    name: str
+    cursor: JSON
+    source: SourceMark | None
+
+
+class Run(NamedTuple):
+    """What tells one run of a job from the next: RQ's Repeat keeps the id, and so does a user."""
+
+    created_at: str
+    repeats_left: int | None
+
+
+@dataclass
+class Record:
+    """The progress of one run. Times are seconds."""
+
+    run: Run
+    completed: list[Completed] = field(default_factory=list)
+    current: Current | None = None
+    executions: int = 0
+    resumptions: int = 0
+    """Unplanned ones, since the last `ResumeLimitError`."""
+    errors: int = 0
+    fruitless: int = 0
+    """Executions in a row that interrupted themselves and had not advanced."""
+    runtime: float = 0.0
+    """Of the executions that have ended, since `max_total_runtime` was last reached."""
+    finished: bool = False
+    front: bool = False
+    """Where the job goes when its wait is over."""
+    error: str | None = None
+    """The traceback of the last error that the job was resumed after, or failed with."""
+
+    @property
+    def begun(self) -> bool:
+        """Has an execution of this run got as far as a step?"""
+        return bool(self.completed or self.current)
+
+    def head(self) -> str:
+        """All but the completed steps, as JSON: it does not grow with them."""
+        head: dict[str, Any] = {"version": VERSION, "completed": len(self.completed)}
+        for name in _HEAD_FIELDS:
+            value = getattr(self, name)
+            head[name] = _as_dict(value) if isinstance(value, tuple) else value
+        return _dump(head)
+
+    @classmethod
+    def load(cls, head: str | bytes, completed: list[Completed]) -> Record:
+        """The record that was saved.
+
+        Raises:
+            StepsError: where a newer rq_steps wrote it.
+        """
+        data = json.loads(head)
+        if data["version"] > VERSION:
+            raise StepsError(
+                f"the record was written by a newer rq_steps (version {data['version']}, "
+                f"this one reads up to {VERSION}): run the job on a newer worker"
+            )
+        known = {name: data[name] for name in _HEAD_FIELDS if name in data}
+        known["run"] = Run(**data["run"])
+        known["current"] = _load_current(data["current"])
+        return cls(completed=completed, **known)
+
+
+_HEAD_FIELDS = tuple(each.name for each in fields(Record) if each.name != "completed")
+
+
+def completed_count(head: str | bytes) -> int:
+    """How many completed steps belong to a head."""
+    count = json.loads(head)["completed"]
+    assert isinstance(count, int)
+    return count
+
+
+def goes_to_front(head: str | bytes | None) -> bool:
+    """Does the job of this head go to the front of its queue when its wait is over?"""
+    return head is not None and bool(json.loads(head)["front"])
+
+
+def unfinished(head: str | bytes) -> str:
+    """The head of a run that is to go on."""
+    return _dump(json.loads(head) | {"finished": False})
+
+
+def _load_current(data: dict[str, Any] | None) -> Current | None:
+    if data is None:
+        return None
+    mark = data["source"]
+    return Current(data["name"], data["cursor"], SourceMark(**mark) if mark else None)
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    return {
+        name: _as_dict(each) if isinstance(each, SourceMark) else each
+        for name, each in value._asdict().items()
+    }
+
+
+def _dump(data: dict[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))

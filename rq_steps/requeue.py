@@ -1,0 +1,137 @@
+"""The one transaction that puts an interrupted job back into its queue."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import WatchError
+from rq.job import JobStatus
+from rq.queue import Queue
+from rq.registry import ScheduledJobRegistry
+
+from rq_steps.outcome import Interrupted
+from rq_steps.promotion import waiting_key
+from rq_steps.store import CLAIM, STARTED
+
+if TYPE_CHECKING:
+    from redis.client import Pipeline
+    from rq.executions import Execution
+    from rq.job import Job
+    from rq.worker import BaseWorker
+
+
+def put_back(
+    worker: BaseWorker, job: Job, queue: Queue, interrupted: Interrupted, execution: Execution
+) -> None:
+    """End an execution in RQ's books, and put its job back unless it is somebody else's by now.
+
+    Interrupted is not failed: nothing is counted, nobody is called, no result is kept. What other
+    people write to the job meanwhile is seen, and the transaction tried again.
+    """
+    # RQ would keep the Retry as the job's result, and write it into the hash.
+    job._result = None
+    with worker.connection.pipeline() as pipeline:
+        while True:
+            try:
+                _put_back(worker, job, queue, interrupted, execution, pipeline)
+                break
+            except WatchError:
+                continue
+    _release_slot(job)
+
+
+def _put_back(
+    worker: BaseWorker,
+    job: Job,
+    queue: Queue,
+    interrupted: Interrupted,
+    execution: Execution,
+    pipeline: Pipeline,
+) -> None:
+    pipeline.watch(job.key)  # type: ignore[no-untyped-call]
+    data, status, claim, meta = _fields(pipeline, job)
+    ours = status == STARTED.encode() and _claims(claim, interrupted)
+    now = _redis_now(pipeline)
+    pipeline.multi()
+    assert job.started_at
+    assert job.ended_at
+    worker.increment_total_working_time(job.ended_at - job.started_at, pipeline)
+    worker.cleanup_execution(job, pipeline=pipeline, execution=execution)
+    if ours and data is not None and not interrupted.lost:
+        _take_meta(job, meta)
+        _enqueue(job, _target(queue, interrupted), interrupted, now, pipeline)
+    elif data is None:
+        pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
+    pipeline.execute()
+
+
+def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
+    fields: list[bytes | None] = pipeline.hmget(job.key, "data", "status", CLAIM, "meta")  # type: ignore[assignment]
+    return fields
+
+
+def _claims(claim: bytes | None, interrupted: Interrupted) -> bool:
+    """Is the job unclaimed, since the execution gave its claim up, or still claimed by it?"""
+    return claim is None or claim == interrupted.token.encode()
+
+
+def _enqueue(
+    job: Job, queue: Queue, interrupted: Interrupted, now: datetime, pipeline: Pipeline
+) -> None:
+    pipeline.hdel(job.key, CLAIM)
+    pipeline.delete(queue.intermediate_queue.get_first_seen_key(job.id))
+    if interrupted.wait:
+        _schedule(job, queue, now + timedelta(seconds=interrupted.wait), pipeline)
+    else:
+        # The primitive below `enqueue_job`, which would look at the dependencies once more.
+        queue._enqueue_job(job, pipeline=pipeline, at_front=interrupted.front)
+        pipeline.sadd(queue.redis_queues_keys, queue.key)
+    # RQ arms the ttl anew: a job that is half done must not vanish, nor may its dependents.
+    for key in (job.key, job.dependents_key, job.dependencies_key):
+        pipeline.persist(key)
+
+
+def _schedule(job: Job, queue: Queue, when: datetime, pipeline: Pipeline) -> None:
+    job.origin = queue.name
+    queue.schedule_job(job, when, pipeline=pipeline)
+    job._status = JobStatus.SCHEDULED
+    registry = ScheduledJobRegistry(queue=queue)
+    pipeline.zadd(registry.key, {job.id: when.timestamp()})  # RQ cuts it to whole seconds
+    pipeline.zadd(waiting_key(queue), {job.id: when.timestamp()})
+
+
+def _target(queue: Queue, interrupted: Interrupted) -> Queue:
+    if interrupted.queue is None or interrupted.queue == queue.name:
+        return queue
+    return type(queue)(
+        interrupted.queue,
+        connection=queue.connection,
+        job_class=queue.job_class,
+        serializer=queue.serializer,
+        default_timeout=queue._default_timeout,
+        death_penalty_class=queue.death_penalty_class,
+    )
+
+
+def _take_meta(job: Job, meta: bytes | None) -> None:
+    """RQ writes the whole job: let it write back what others wrote to meta."""
+    try:
+        stored: Any = job.serializer.loads(meta) if meta else {}
+    except Exception:  # depends on the serializer: RQ keeps what it could not read
+        return
+    job.meta = stored
+
+
+def _redis_now(pipeline: Pipeline) -> datetime:
+    seconds, microseconds = pipeline.time()
+    return datetime.fromtimestamp(seconds + microseconds / 1_000_000, tz=timezone.utc)
+
+
+def _release_slot(job: Job) -> None:
+    """A slot is kept by a job that was requeued at once, and freed while one waits."""
+    try:
+        from rq.rate_limit import release_slot
+    except ImportError:  # before RQ 3
+        return
+    release_slot(job)

@@ -1,0 +1,55 @@
+"""Any iterable: a generator made in the step, a mapping, an open file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Set
+from itertools import count, islice
+from typing import Any, Generic, TypeVar
+
+from rq_steps.errors import InvalidStepError
+from rq_steps.record import SourceMark
+
+T = TypeVar("T")
+
+
+class IterableSource(Generic[T]):
+    """The cursor is the number of items done.
+
+    On resume as many items are read again, and dropped: a new iterable has to be made by each
+    execution, and has to give the same items in the same order.
+    """
+
+    def __init__(self, iterable: Iterable[T]) -> None:
+        self._iterable = iterable
+
+    @property
+    def mark(self) -> SourceMark:
+        return SourceMark("iterable", _length(self._iterable))
+
+    def open(self, cursor: int) -> Iterator[tuple[T, int]]:
+        items = iter(self._iterable)
+        skipped = sum(1 for _ in islice(items, cursor))
+        if skipped < cursor:
+            raise InvalidStepError(
+                f"the cursor is {cursor}, but the iterable ended after {skipped} items: "
+                "each execution has to make a new one, with the same items"
+            )
+        return zip(items, count(cursor + 1), strict=False)
+
+
+def refuse_unstable(given: Any) -> None:
+    """Refuse what cannot be resumed: sets have another order in another process."""
+    if isinstance(given, set | frozenset) or (isinstance(given, Set) and not _is_dict_view(given)):
+        raise InvalidStepError(
+            f"a {type(given).__name__} has no stable order to resume in: iterate sorted(...)"
+        )
+    if hasattr(given, "__aiter__") and not hasattr(given, "__iter__"):
+        raise TypeError(f"step.each takes no async iterable, found {type(given).__name__}")
+
+
+def _is_dict_view(given: Any) -> bool:
+    return isinstance(given, type({}.keys()) | type({}.items()))
+
+
+def _length(iterable: Any) -> int | None:
+    return len(iterable) if hasattr(iterable, "__len__") else None

@@ -1,0 +1,46 @@
+"""Lists, ranges, and whatever else has a length and an index: nothing is copied or skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeGuard, TypeVar
+
+from rq_steps.errors import InvalidStepError
+from rq_steps.record import SourceMark
+
+T = TypeVar("T")
+
+
+class SequenceSource(Generic[T]):
+    """The cursor is the index of the next item."""
+
+    def __init__(self, sequence: Sequence[T]) -> None:
+        self.sequence = sequence
+
+    @property
+    def mark(self) -> SourceMark:
+        return SourceMark("sequence", len(self.sequence))
+
+    def open(self, cursor: int) -> Iterator[tuple[T, int]]:
+        self.check(cursor)
+        return self._items(cursor)
+
+    def check(self, cursor: int) -> None:
+        """Refuse a cursor past the end."""
+        if cursor > len(self.sequence):
+            raise InvalidStepError(
+                f"the cursor is {cursor}, but the sequence has only {len(self.sequence)} items"
+            )
+
+    def _items(self, index: int) -> Iterator[tuple[T, int]]:
+        while index < len(self.sequence):
+            yield self.sequence[index], index + 1
+            index += 1
+
+
+def is_sequence(given: Any) -> TypeGuard[Sequence[Any]]:
+    """Does it have a length and an index? Whatever has keys is indexed by them, not by position."""
+    if isinstance(given, Sequence):
+        return True
+    by_key = isinstance(given, Mapping) or hasattr(given, "keys")
+    return not by_key and hasattr(given, "__len__") and hasattr(given, "__getitem__")

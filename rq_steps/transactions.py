@@ -1,0 +1,75 @@
+"""Which database transactions are open, so that no checkpoint cuts one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from rq_steps.errors import CheckpointError
+
+IsOpen: TypeAlias = Callable[[], bool]
+
+
+class Transactions:
+    """The transactions opened since the execution began, on the connections known here.
+
+    Django's are known where Django is loaded; others are given to `step.guard`.
+    """
+
+    def __init__(self) -> None:
+        self._guarded: list[tuple[str, IsOpen]] = []
+        self._open_before = {id(connection) for connection in _in_atomic_block()}
+
+    def guard(self, connection: Any) -> None:
+        """Watch this connection or session, too.
+
+        Raises:
+            TypeError: it does not tell whether it is in a transaction.
+        """
+        self._guarded.append((type(connection).__name__, _is_open(connection)))
+
+    @property
+    def watched(self) -> bool:
+        """Is there anything to look at? Where not, checkpoints cost nothing."""
+        return bool(self._guarded) or "django.db" in sys.modules
+
+    def check(self) -> None:
+        """Refuse a checkpoint inside a transaction.
+
+        Raises:
+            CheckpointError: naming the connection.
+        """
+        for name, is_open in self._guarded:
+            if is_open():
+                raise _refusal(name)
+        for connection in _in_atomic_block():
+            if id(connection) not in self._open_before:
+                raise _refusal(f"Django's '{connection.alias}'")
+
+
+def _refusal(name: str) -> CheckpointError:
+    return CheckpointError(
+        f"checkpoint inside an open transaction of {name}: "
+        "commit it, or leave its block, before the step goes on to the next item"
+    )
+
+
+def _in_atomic_block() -> list[Any]:
+    django_db = sys.modules.get("django.db")
+    if django_db is None:
+        return []
+    connections = django_db.connections.all(initialized_only=True)
+    return [connection for connection in connections if connection.in_atomic_block]
+
+
+def _is_open(connection: Any) -> IsOpen:
+    """How SQLAlchemy (a method), the DB-API (an attribute) and Django tell of a transaction."""
+    if callable(getattr(connection, "in_transaction", None)):
+        return lambda: bool(connection.in_transaction())
+    for attribute in ("in_transaction", "in_atomic_block"):
+        if hasattr(connection, attribute):
+            return lambda: bool(getattr(connection, attribute))
+    raise TypeError(
+        f"step.guard takes a session or connection with in_transaction, found {connection!r}"
+    )

@@ -1,0 +1,56 @@
+"""Looks at the clock, so that the job's own loop need not."""
+
+from __future__ import annotations
+
+import threading
+from math import inf
+from time import monotonic
+
+from rq_steps.attention import Attention
+
+
+class Watch:
+    """Calls for attention when a moment has come, from a thread of its own.
+
+    Moments are seconds on `time.monotonic`'s clock.
+    """
+
+    def __init__(self, attention: Attention) -> None:
+        self._attention = attention
+        self._moment = inf
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def moment(self) -> float:
+        """When the next call is due, or was."""
+        return self._moment
+
+    def call_at(self, moment: float) -> None:
+        """Call at this moment, in place of the one given before."""
+        with self._changed:
+            self._moment = moment
+            self._changed.notify()
+        if self._thread is None and moment < inf:
+            self._thread = threading.Thread(target=self._watch, name="rq_steps", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        with self._changed:
+            called = -inf
+            while not self._closed:
+                moment = self._moment
+                if called != moment and monotonic() >= moment:
+                    self._attention.call_from_thread()
+                    called = moment
+                pending = inf if called == moment else moment - monotonic()
+                self._changed.wait(None if pending == inf else max(pending, 0))

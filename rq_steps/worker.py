@@ -1,0 +1,179 @@
+"""RQ's workers, made to interrupt continuables and to put them back."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from time import monotonic
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import rq.worker
+from rq.job import Job
+from rq.queue import Queue
+
+from rq_steps.attention import Attention
+from rq_steps.deferral import Deferral
+from rq_steps.events import logger
+from rq_steps.outcome import Interrupted
+from rq_steps.performing import performing
+from rq_steps.promotion import promote_due
+from rq_steps.requeue import put_back
+from rq_steps.store import reopen
+
+if TYPE_CHECKING:
+    from redis.client import Pipeline
+
+    Base = rq.worker.Worker
+else:
+    Base = object
+
+
+class ContinuableWorkerMixin(Base):
+    """Goes over any worker class: `class MyWorker(ContinuableWorkerMixin, TheirWorker)`.
+
+    A continuable that runs on it is interrupted when the worker is asked to shut down, and goes on
+    where it was on the next worker; to RQ that is no failure.
+    """
+
+    promotion_interval = 1.0
+    """Seconds between two looks for continuables whose wait is over."""
+
+    _told_to_stop = False
+    _attention: Attention | None = None
+    _promoted_at = float("-inf")
+
+    @property
+    def stopping(self) -> bool:
+        """Is the worker shutting down? True from the request on, in its work-horse, too."""
+        return self._told_to_stop or bool(self._stop_flag[0])
+
+    @cached_property
+    def _stop_flag(self) -> mmap.mmap:
+        """A byte that worker and work-horse share."""
+        return mmap.mmap(-1, 1)
+
+    @cached_property
+    def _deferral(self) -> Deferral:
+        return Deferral(signal.SIGTERM, signal.SIGINT)
+
+    # What an execution asks of its worker
+
+    def told_to_stop(self) -> None:
+        """The worker's hash says so: in a spawned work-horse, which shares no memory."""
+        self._told_to_stop = True
+
+    @contextmanager
+    def calling(self, attention: Attention) -> Iterator[None]:
+        """While this lasts, a request to shut down calls for attention."""
+        self._attention = attention
+        try:
+            yield
+        finally:
+            self._attention = None
+
+    def outcome(self, interrupted: Interrupted) -> Interrupted:
+        """Handed to RQ as it is: it comes back in `handle_job_retry`."""
+        return interrupted
+
+    # Shutting down
+
+    def handle_warm_shutdown_request(self) -> None:
+        self._stop_flag[0] = 1
+        self._call_for_attention()
+        if self.horse_pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.horse_pid, signal.SIGTERM)
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
+
+    def setup_work_horse_signals(self) -> None:
+        """SIGTERM to the work-horse itself means the same: systemd and Heroku send it to all."""
+        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGTERM, self._stop_horse)
+        if self._deferral.over_in_child():
+            self._stop_horse(signal.SIGTERM, None)
+
+    def _stop_horse(self, _signum: int, _frame: FrameType | None) -> None:
+        self._told_to_stop = True
+        self._call_for_attention()
+
+    def _call_for_attention(self) -> None:
+        if self._attention is not None:
+            self._attention.call()
+
+    # Performing jobs
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """A signal between the fork and the horse's own handlers would run the worker's in it."""
+        self.stopping  # noqa: B018  # makes the shared byte before there are two processes
+        with self._deferral:
+            super().fork_work_horse(job, queue)
+
+    def perform_job(self, job: Job, *args: Any, **kwargs: Any) -> bool:
+        with performing(self):
+            return super().perform_job(job, *args, **kwargs)
+
+    def handle_job_retry(
+        self,
+        job: Job,
+        queue: Queue,
+        retry: Any,
+        started_job_registry: Any,
+        execution: Any,
+    ) -> None:
+        if isinstance(retry, Interrupted):
+            put_back(self, job, queue, retry, execution)
+        else:
+            super().handle_job_retry(job, queue, retry, started_job_registry, execution)
+
+    def handle_job_failure(self, job: Job, *args: Any, **kwargs: Any) -> None:
+        """A continuable that returned, and whose callback failed, has not finished: `rq requeue`
+        goes on with it."""
+        reopen(job)
+        super().handle_job_failure(job, *args, **kwargs)
+
+    # Waiting
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Wakes up often enough to see a wait that is over."""
+        if timeout is not None:
+            timeout = max(1, min(timeout, int(self.promotion_interval)))
+        return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        super().heartbeat(timeout, pipeline)
+        if not self.is_horse and monotonic() >= self._promoted_at + self.promotion_interval:
+            self._promoted_at = monotonic()
+            promote_due(self.queues)
+
+    # Logging
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        super().bootstrap(*args, **kwargs)
+        lend_handlers()
+
+
+def lend_handlers() -> None:
+    """RQ sets up only its own loggers: have the lines of rq_steps appear beside theirs."""
+    if not logger.handlers:
+        for handler in logging.getLogger("rq.worker").handlers:
+            logger.addHandler(handler)
+
+
+class Worker(ContinuableWorkerMixin, rq.worker.Worker):
+    """`rq.Worker`, which interrupts and resumes continuables."""
+
+
+class SimpleWorker(ContinuableWorkerMixin, rq.worker.SimpleWorker):
+    """`rq.SimpleWorker`, which interrupts and resumes continuables."""
+
+
+class SpawnWorker(ContinuableWorkerMixin, rq.worker.SpawnWorker):
+    """`rq.worker.SpawnWorker`, which interrupts and resumes continuables. Needs RQ 3."""
