@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rq import get_current_job
 
-from rq_steps.execution import Execution, JobWorker
+from rq_steps.execution import Execution
+from rq_steps.jobworker import JobWorker
 from rq_steps.options import Options
 from rq_steps.stock import StockWorker
 

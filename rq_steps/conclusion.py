@@ -1,0 +1,164 @@
+"""How an execution ends: finished, interrupted, failed, or no longer the job's."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Protocol
+
+from rq_steps.continuation import Continuation
+from rq_steps.errors import ResumeLimitError, StepsError
+from rq_steps.events import Errored, Event, Finished, Superseded, publish
+from rq_steps.events import Interrupted as InterruptedEvent
+from rq_steps.jobworker import JobWorker
+from rq_steps.keeper import Departure
+from rq_steps.options import Options
+from rq_steps.outcome import Interrupted
+
+LONGEST_TRACEBACK = 10_000
+LONGEST_BACKOFF = 60.0
+
+STOPPING = "stopping"
+ISOLATED = "isolated"
+MAX_RUNTIME = "max_runtime"
+MAX_TOTAL_RUNTIME = "max_total_runtime"
+TIMEOUT = "timeout"
+ERROR = "error"
+
+
+class SaveLast(Protocol):
+    """The save at the end of an execution. Answers why the job is lost, if it is."""
+
+    def __call__(self, *, forget_runtime: bool = False) -> str | None: ...
+
+
+class Conclusion:
+    """What becomes of a job when its execution has left the continuable."""
+
+    def __init__(
+        self,
+        continuation: Continuation,
+        options: Options,
+        worker: JobWorker,
+        token: str,
+        save_last: SaveLast,
+    ) -> None:
+        self._continuation = continuation
+        self._record = continuation.record
+        self._job_id = continuation.keeper.job_id
+        self._options = options
+        self._worker = worker
+        self._token = token
+        self._save_last = save_last
+
+    def of(self, result: Any, error: BaseException | None) -> Any:
+        """What RQ is told; or raises what it is to see. A departure counts before all else: user
+        code may have swallowed the Interrupt, or raised something over it."""
+        departure = self._continuation.departure
+        if departure is not None:
+            return self._depart(departure)
+        try:
+            if error is None:
+                self._continuation.finish()
+        except StepsError as wrong:
+            error = wrong
+        return self._finish(result) if error is None else self._fail(error)
+
+    def lost(self, why: str) -> Any:
+        """The job is somebody else's: nothing is written, and RQ is told nothing."""
+        publish(Superseded(self._job_id, *self._continuation.place, why))
+        return self._worker.outcome(Interrupted(token=self._token, reason=why, lost=True))
+
+    def _finish(self, result: Any) -> Any:
+        self._record.finished = True
+        lost = self._save_last()
+        if lost:
+            return self.lost(lost)
+        done, executions = len(self._record.completed), self._record.executions
+        publish(Finished(self._job_id, done, executions))
+        return result
+
+    def _depart(self, departure: Departure) -> Any:
+        if departure.lost:
+            return self.lost(departure.reason)
+        if departure.reason == MAX_TOTAL_RUNTIME and not departure.own:
+            return self._give_up(self._total_runtime_error(), forget_runtime=True)
+        planned = departure.own or departure.reason != STOPPING
+        if not planned and self._is_resumption_too_many():
+            return self._give_up(self._limit_error())
+        front = not departure.own and departure.reason in (STOPPING, ISOLATED)
+        wait = self._wait(departure)
+        place = self._continuation.place
+        event = InterruptedEvent(self._job_id, *place, departure.reason, wait)
+        return self._leave(departure.reason, wait, front, event)
+
+    def _fail(self, error: BaseException) -> Any:
+        self._record.error = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
+        if not self._resumes(error):
+            return self._give_up(error)
+        if self._is_resumption_too_many():
+            return self._give_up(self._limit_error(), cause=error)
+        self._record.errors += 1
+        wait = self._options.error_wait(self._record.errors)
+        event = Errored(self._job_id, *self._continuation.place, error, wait)
+        return self._leave(ERROR, wait, False, event)
+
+    def _resumes(self, error: BaseException) -> bool:
+        may_be_resumed = isinstance(error, Exception) and not isinstance(error, StepsError)
+        return may_be_resumed and self._options.resume_errors and self._continuation.advanced
+
+    def _leave(self, reason: str, wait: float, front: bool, event: Event) -> Any:
+        self._record.front = front
+        self._record.fruitless = 0 if self._continuation.advanced else self._record.fruitless + 1
+        lost = self._save_last()
+        if lost:
+            return self.lost(lost)
+        publish(event)
+        return self._worker.outcome(
+            Interrupted(
+                token=self._token,
+                reason=reason,
+                wait=wait,
+                front=front,
+                queue=self._options.resume_queue,
+            )
+        )
+
+    def _give_up(
+        self,
+        error: BaseException,
+        *,
+        cause: BaseException | None = None,
+        forget_runtime: bool = False,
+    ) -> Any:
+        """The failure is RQ's to handle; the progress is kept, so that `rq requeue` goes on."""
+        lost = self._save_last(forget_runtime=forget_runtime)
+        if lost:
+            return self.lost(lost)
+        publish(Errored(self._job_id, *self._continuation.place, error, None))
+        if cause is not None:
+            error.__cause__ = cause
+        raise error
+
+    def _wait(self, departure: Departure) -> float:
+        wait = departure.wait or self._options.resume_wait
+        if departure.own and not wait and not self._continuation.advanced:
+            doublings = min(self._record.fruitless, 10)
+            return min(2.0**doublings - 1, LONGEST_BACKOFF)
+        return wait
+
+    def _is_resumption_too_many(self) -> bool:
+        """Count a resumption that nobody planned; beyond the limit, the count starts anew."""
+        limit = self._options.max_resumptions
+        too_many = limit is not None and self._record.resumptions >= limit
+        self._record.resumptions = 0 if too_many else self._record.resumptions + 1
+        return too_many
+
+    def _limit_error(self) -> ResumeLimitError:
+        limit = self._options.max_resumptions
+        return ResumeLimitError(f"the job was resumed {limit} times, which is its max_resumptions")
+
+    def _total_runtime_error(self) -> ResumeLimitError:
+        return ResumeLimitError(
+            f"the job ran for {self._record.runtime:g} s in {self._record.executions} executions, "
+            f"beyond its max_total_runtime of {self._options.max_total_runtime:g} s"
+        )
