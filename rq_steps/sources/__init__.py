@@ -9,7 +9,7 @@ from rq_steps.sources.iterable import IterableSource, refuse_unstable
 from rq_steps.sources.protocol import Source
 from rq_steps.sources.sequence import SequenceSource, is_sequence
 
-__all__ = ["SequenceSource", "Source", "source_of"]
+__all__ = ["IterableSource", "SequenceSource", "Source", "source_of"]
 
 
 def source_of(given: Sequence[Any] | Iterable[Any]) -> Source[Any]:

@@ -27,6 +27,10 @@ class IterableSource(Generic[T]):
         return SourceMark("iterable", _length(self._iterable))
 
     def open(self, cursor: int) -> Iterator[tuple[T, int]]:
+        return zip(self.items(cursor), count(cursor + 1), strict=False)
+
+    def items(self, cursor: int) -> Iterator[T]:
+        """The items from this cursor on."""
         items = iter(self._iterable)
         skipped = sum(1 for _ in islice(items, cursor))
         if skipped < cursor:
@@ -34,7 +38,7 @@ class IterableSource(Generic[T]):
                 f"the cursor is {cursor}, but the iterable ended after {skipped} items: "
                 "each execution has to make a new one, with the same items"
             )
-        return zip(items, count(cursor + 1), strict=False)
+        return items
 
 
 def refuse_unstable(given: Any) -> None:
