@@ -27,7 +27,7 @@ test-oldest: $(OLDEST)/ready
 
 # RQ's own tests with our workers in the place of RQ's; stock ones with ARGS="--classes stock".
 test-rq: $(DEV)/ready
-	$(DEV)/bin/python -m tests.rq $(ARGS)
+	$(DEV)/bin/python tests/rq/run.py $(ARGS)
 
 check: $(DEV)/ready
 	$(DEV)/bin/ruff check .
