@@ -14,7 +14,7 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeAlias, TypeGuard, TypeVar
@@ -71,7 +71,7 @@ def plain(value: object) -> JSON:
     """
     try:
         return _view(value, 0)
-    except Exception:
+    except RecursionError:
         return _shown(value)
 
 
@@ -107,12 +107,17 @@ def _zone_key(zone: ZoneInfo) -> str:
 
 
 def _moment_parts(moment: datetime | time) -> object:
-    zone = moment.tzinfo
-    nameless = type(zone) is timezone and len(_arguments(zone)) == 1
-    if not moment.fold and (zone is None or nameless):
+    if not moment.fold and (moment.tzinfo is None or _is_bare_offset(moment.tzinfo)):
         return moment.isoformat()
     at = moment.replace(tzinfo=None, fold=0).isoformat()
-    return {"at": at, "tzinfo": zone, "fold": moment.fold}
+    return {"at": at, "tzinfo": moment.tzinfo, "fold": moment.fold}
+
+
+def _is_bare_offset(zone: tzinfo) -> bool:
+    if type(zone) is not timezone or len(_arguments(zone)) > 1:
+        return False
+    # Python 3.10 reads an offset of less than a second as none.
+    return not zone.utcoffset(None).microseconds
 
 
 def _moment(kind: type[Moment], parts: Any) -> Moment:
