@@ -18,6 +18,8 @@ from rq_steps import server as server_module
 from rq_steps.server import BINARY_VARIABLE, PrivateServer, ServerError, find_binary
 from tests.workers import ROOT, wait_until
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def own_server() -> Iterator[PrivateServer]:
