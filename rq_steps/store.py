@@ -61,6 +61,7 @@ class Store:
         self._job = job
         self._token = token
         self._worker_key = worker_key
+        self._scripts: dict[str, Script] = {}
         self._written = 0
         self._meta = b""
 
@@ -165,7 +166,9 @@ class Store:
         return connection
 
     def _script(self, name: str) -> Script:
-        return self._connection.register_script(_source(name))
+        if name not in self._scripts:
+            self._scripts[name] = self._connection.register_script(_source(name))
+        return self._scripts[name]
 
 
 def reopen(job: Job) -> None:
