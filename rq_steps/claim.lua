@@ -4,7 +4,7 @@
 -- ARGV[1]  the token of the execution
 --
 -- Answers the fields status, created_at, repeats_left, meta, rq_steps (the head of the record)
--- and rq_steps:claim (the token of an execution that did not come to its end) as they were.
+-- and rq_steps:claim (the token of the execution before) as they were.
 -- Only a job that is started is claimed.
 
 local fields = redis.call('HMGET', KEYS[1],

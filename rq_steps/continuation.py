@@ -6,6 +6,7 @@ are those of Rails' `ActiveJob::Continuation`.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
 from rq_steps.errors import Interrupt, InvalidStepError, UnserializableError
-from rq_steps.events import StepCompleted, StepSkipped, StepStarted, logger
+from rq_steps.events import StepCompleted, StepSkipped, StepStarted, listening, logger
 from rq_steps.handle import Step
 from rq_steps.keeper import Departure, Keeper, NoKeeper
 from rq_steps.options import StepOptions
@@ -286,7 +287,8 @@ class Continuation:
         return result
 
     def _skip(self, done: Completed) -> object:
-        self.keeper.publish(StepSkipped(self.keeper.job_id, done.name))
+        if listening(logging.DEBUG):  # thousands of steps may be skipped in one go
+            self.keeper.publish(StepSkipped(self.keeper.job_id, done.name))
         return self._decode(done.result, f"result of step '{done.name}'")
 
     # How an execution leaves

@@ -196,6 +196,11 @@ def subscribe(subscriber: Subscriber) -> Callable[[], None]:
     return lambda: _subscribers.remove(subscriber)
 
 
+def listening(level: int) -> bool:
+    """Would anybody learn of an event that is logged at this level?"""
+    return bool(_subscribers) or logger.isEnabledFor(level)
+
+
 def publish(event: Event) -> None:
     """Log an event, and hand it to the subscribers."""
     if logger.isEnabledFor(event.level):

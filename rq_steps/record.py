@@ -23,10 +23,10 @@ class Completed(NamedTuple):
         return _dump({"name": self.name, "result": self.result})
 
     @classmethod
-    def load(cls, text: str | bytes) -> Completed:
-        """The step that `dump` wrote."""
-        data = json.loads(text)
-        return cls(data["name"], data["result"])
+    def load_all(cls, joined: str | bytes) -> list[Completed]:
+        """The steps that `dump` wrote, joined by commas."""
+        steps = json.loads(b"[%b]" % joined if isinstance(joined, bytes) else f"[{joined}]")
+        return [cls(step["name"], step["result"]) for step in steps]
 
 
 class SourceMark(NamedTuple):
@@ -79,10 +79,11 @@ class Record:
 
     def head(self) -> str:
         """All but the completed steps, as JSON: it does not grow with them."""
-        head: dict[str, Any] = {"version": VERSION, "completed": len(self.completed)}
-        for name in _HEAD_FIELDS:
-            value = getattr(self, name)
-            head[name] = _as_dict(value) if isinstance(value, tuple) else value
+        head = {name: getattr(self, name) for name in _PLAIN_FIELDS}
+        head["version"] = VERSION
+        head["completed"] = len(self.completed)
+        head["run"] = {"created_at": self.run.created_at, "repeats_left": self.run.repeats_left}
+        head["current"] = self.current and _dumpable(self.current)
         return _dump(head)
 
     @classmethod
@@ -98,13 +99,14 @@ class Record:
                 f"the record was written by a newer rq_steps (version {data['version']}, "
                 f"this one reads up to {VERSION}): run the job on a newer worker"
             )
-        known = {name: data[name] for name in _HEAD_FIELDS if name in data}
-        known["run"] = Run(**data["run"])
-        known["current"] = _load_current(data["current"])
-        return cls(completed=completed, **known)
+        known = {name: data[name] for name in _PLAIN_FIELDS if name in data}
+        run, current = Run(**data["run"]), _load_current(data["current"])
+        return cls(run, completed, current, **known)
 
 
-_HEAD_FIELDS = tuple(each.name for each in fields(Record) if each.name != "completed")
+_PLAIN_FIELDS = tuple(
+    each.name for each in fields(Record) if each.name not in ("run", "completed", "current")
+)
 
 
 def completed_count(head: str | bytes) -> int:
@@ -131,12 +133,10 @@ def _load_current(data: dict[str, Any] | None) -> Current | None:
     return Current(data["name"], data["cursor"], SourceMark(**mark) if mark else None)
 
 
-def _as_dict(value: Any) -> dict[str, Any]:
-    return {
-        name: _as_dict(each) if isinstance(each, SourceMark) else each
-        for name, each in value._asdict().items()
-    }
+def _dumpable(current: Current) -> dict[str, Any]:
+    name, cursor, mark = current
+    source = mark and {"kind": mark.kind, "length": mark.length}
+    return {"name": name, "cursor": cursor, "source": source}
 
 
-def _dump(data: dict[str, Any]) -> str:
-    return json.dumps(data, separators=(",", ":"))
+_dump = json.JSONEncoder(separators=(",", ":")).encode

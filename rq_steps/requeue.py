@@ -12,7 +12,7 @@ from rq.registry import ScheduledJobRegistry
 
 from rq_steps.outcome import Interrupted
 from rq_steps.promotion import waiting_key
-from rq_steps.store import CLAIM, STARTED
+from rq_steps.store import CLAIM, ENDED, STARTED
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -72,8 +72,9 @@ def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
 
 
 def _claims(claim: bytes | None, interrupted: Interrupted) -> bool:
-    """Is the job unclaimed, since the execution gave its claim up, or still claimed by it?"""
-    return claim is None or claim == interrupted.token.encode()
+    """Is the execution that ends still the last one that claimed the job?"""
+    token = interrupted.token
+    return claim in (token.encode(), f"{ENDED}{token}".encode())
 
 
 def _enqueue(

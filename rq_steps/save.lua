@@ -4,10 +4,12 @@
 -- KEYS[2]  the hash of the worker
 -- ARGV[1]  the token of the execution
 -- ARGV[2]  the head of the record
--- ARGV[3]  '1': give up the claim, the execution has come to its end
+-- ARGV[3]  '1': the execution has come to its end
 -- ARGV[4]  meta as it was last seen ('' where it was missing)
 -- ARGV[5]  meta to be written in its place ('' for none)
 -- ARGV[6…] pairs of field and value: completed steps
+--
+-- It may be called twice with the same: a client repeats what it got no answer to.
 --
 -- Answers a state, and further
 --   'saved', '1' where the worker was asked to shut down, meta where it is not as last seen
@@ -17,7 +19,8 @@ local status, claim = unpack(redis.call('HMGET', KEYS[1], 'status', 'rq_steps:cl
 if not status then
     return {'deleted'}
 end
-if claim ~= ARGV[1] then
+local ended = 'ended:' .. ARGV[1]
+if claim ~= ARGV[1] and claim ~= ended then
     return {'superseded'}
 end
 if status ~= 'started' then
@@ -29,7 +32,7 @@ for i = 6, #ARGV, 2 do
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
 end
 if ARGV[3] == '1' then
-    redis.call('HDEL', KEYS[1], 'rq_steps:claim')
+    redis.call('HSET', KEYS[1], 'rq_steps:claim', ended)
 end
 
 local other_meta = false

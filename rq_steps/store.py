@@ -4,7 +4,8 @@ It lives in fields of its own in the job's hash, and so shares the job's life:
 
 - `rq_steps`: the head of the record
 - `rq_steps:<n>`: the nth completed step, written once
-- `rq_steps:claim`: the token of the execution that runs, or died
+- `rq_steps:claim`: the token of the execution that runs, or died; `ended:` and the token of the
+  one that came to its end
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rq_steps.meta import merged
 from rq_steps.record import Completed, Record, Run, completed_count, unfinished
 from rq_steps.values import JSON
+from rq_steps.wire import Wire
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -24,12 +26,11 @@ if TYPE_CHECKING:
 
 HEAD = "rq_steps"
 CLAIM = "rq_steps:claim"
+ENDED = "ended:"
 STARTED = "started"
 SAVED = "saved"
 SET_BACK = frozenset({"created", "queued", "scheduled", "deferred"})
 """What a status reads that a stale save() wrote while the job runs."""
-
-_CHUNK = 5_000  # of fields a command: what Lua can unpack, and Redis answer in good time
 
 
 class Claim(NamedTuple):
@@ -61,7 +62,7 @@ class Store:
         self._job = job
         self._token = token
         self._worker_key = worker_key
-        self._scripts: dict[str, Script] = {}
+        self._wire = Wire(job.connection, _source("save"))
         self._written = 0
         self._meta = b""
 
@@ -72,12 +73,13 @@ class Store:
             StepsError: a newer rq_steps wrote the record.
         """
         fields = self._script("claim")(keys=[self._job.key], args=[self._token])
-        status, created_at, repeats_left, meta, head, died = fields
+        status, created_at, repeats_left, meta, head, claim = fields
         self._meta = meta or b""
         run = Run(_text(created_at) or "", int(repeats_left) if repeats_left else None)
         record = self._load(head, run) if status == STARTED.encode() else None
         resumed = record is not None and record.begun
-        return Claim(_text(status), record or Record(run), resumed, bool(died))
+        died = claim is not None and not claim.startswith(ENDED.encode())
+        return Claim(_text(status), record or Record(run), resumed, died)
 
     def save(
         self, record: Record, shown: dict[str, JSON] | None = None, *, release: bool = False
@@ -87,6 +89,8 @@ class Store:
         answer = self._save(record, meta, release)
         if answer[0].decode() in SET_BACK and self._restart():
             answer = self._save(record, meta, release)
+        if release:
+            self._wire.close()
         if answer[0] != SAVED.encode():
             return Answer(_text(answer[0]) or "")
         self._written = len(record.completed)
@@ -111,20 +115,16 @@ class Store:
         return record
 
     def _completed(self, count: int) -> list[Completed]:
-        completed: list[Completed] = []
-        for first in range(1, count + 1, _CHUNK):
-            names = [field(place) for place in range(first, min(first + _CHUNK, count + 1))]
-            entries: list[bytes] = self._connection.hmget(self._job.key, names)  # type: ignore[assignment]
-            completed += map(Completed.load, entries)
-        return completed
+        steps = self._script("completed")(keys=[self._job.key], args=[count])
+        return Completed.load_all(steps)
 
     def _save(self, record: Record, meta: bytes, release: bool) -> list[bytes]:
-        new: list[str] = []
+        new: list[str | bytes | int] = []
         for place in range(self._written, len(record.completed)):
             new += (field(place + 1), record.completed[place].dump())
-        answer: list[bytes] = self._script("save")(
-            keys=[self._job.key, self._worker_key],
-            args=[self._token, record.head(), int(release), self._meta, meta, *new],
+        answer: list[bytes] = self._wire.call(
+            [self._job.key, self._worker_key],
+            [self._token, record.head(), int(release), self._meta, meta, *new],
         )
         return answer
 
@@ -166,9 +166,7 @@ class Store:
         return connection
 
     def _script(self, name: str) -> Script:
-        if name not in self._scripts:
-            self._scripts[name] = self._connection.register_script(_source(name))
-        return self._scripts[name]
+        return self._connection.register_script(_source(name))
 
 
 def reopen(job: Job) -> None:

@@ -29,6 +29,8 @@ class Watch:
 
     def call_at(self, moment: float) -> None:
         """Call at this moment, in place of the one given before."""
+        if moment == self._moment:
+            return
         with self._changed:
             self._moment = moment
             self._changed.notify()

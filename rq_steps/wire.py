@@ -1,0 +1,59 @@
+"""One script, called over a connection that is held: what a save costs is mostly its client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import ConnectionError, NoScriptError, TimeoutError
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+class Wire:
+    """Calls a script with a command packed by hand: in less than half of redis-py's time.
+
+    Whatever goes wrong is left to redis-py, with the retries that the client is set up for; so the
+    script must bear to be run twice.
+    """
+
+    def __init__(self, client: Redis, source: str) -> None:
+        self._client = client
+        self._script = client.register_script(source)
+        self._held: Redis | None = None
+
+    def call(self, keys: list[str], args: list[str | bytes | int]) -> Any:
+        """What the script answers."""
+        command = _pack(["EVALSHA", self._script.sha, len(keys), *keys, *args])
+        try:
+            return self._send(command)
+        except (NoScriptError, ConnectionError, TimeoutError):
+            self.close()
+            return self._script(keys=keys, args=args)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
+
+    def _send(self, command: bytes) -> Any:
+        if self._held is None:
+            self._held = self._client.client()  # type: ignore[no-untyped-call]
+        connection: Any = self._held.connection
+        try:
+            connection.send_packed_command([command])
+            return connection.read_response()
+        except NoScriptError:
+            raise
+        except BaseException:
+            connection.disconnect()  # an answer may be under way, which is nobody else's
+            raise
+
+
+def _pack(parts: list[Any]) -> bytes:
+    packed = [b"*%d\r\n" % len(parts)]
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        packed.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(packed)
