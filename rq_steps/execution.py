@@ -163,8 +163,9 @@ class Execution:
         return min(due, *(moment for _, moment in self._limits()))
 
     def _save_where_due(self) -> Departure | None:
-        due = monotonic() >= self._saved_at + self.options.save_every
-        return self.save() if due or self._eager else None
+        if monotonic() < self._saved_at + self.options.save_every and not self._eager:
+            return None
+        return self.save() or self._reason_to_leave()  # a save may have told so
 
     def _heed(self, answer: Answer) -> Departure | None:
         if not answer.saved:
