@@ -10,6 +10,7 @@ from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 from rq.registry import ScheduledJobRegistry
 
+from rq_steps.internals import enqueue, enqueue_rate_limited
 from rq_steps.record import goes_to_front
 from rq_steps.store import HEAD
 
@@ -88,7 +89,7 @@ def _enqueue(job: Job, queue: Queue, pipeline: Pipeline) -> None:
     front = goes_to_front(job.connection.hget(job.key, HEAD))
     ScheduledJobRegistry(queue=queue).remove(job.id, pipeline=pipeline)
     if getattr(job, "has_rate_limit", False):  # since RQ 3
-        queue._enqueue_rate_limited_job(job, pipeline=pipeline, at_front=front)
+        enqueue_rate_limited(queue, job, pipeline, at_front=front)
     else:
-        queue._enqueue_job(job, pipeline=pipeline, at_front=front)
+        enqueue(queue, job, pipeline, at_front=front)
     pipeline.persist(job.key)

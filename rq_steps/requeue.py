@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import WatchError
-from rq.job import JobStatus
 from rq.queue import Queue
 from rq.registry import ScheduledJobRegistry
 
+from rq_steps.internals import enqueue, forget_result
 from rq_steps.outcome import Interrupted
 from rq_steps.promotion import waiting_key
 from rq_steps.store import CLAIM, ENDED, STARTED
@@ -29,16 +29,15 @@ def put_back(
     Interrupted is not failed: nothing is counted, nobody is called, no result is kept. What other
     people write to the job meanwhile is seen, and the transaction tried again.
     """
-    # RQ would keep the Retry as the job's result, and write it into the hash.
-    job._result = None
+    forget_result(job)
     with worker.connection.pipeline() as pipeline:
         while True:
             try:
-                _put_back(worker, job, queue, interrupted, execution, pipeline)
+                is_back = _put_back(worker, job, queue, interrupted, execution, pipeline)
                 break
             except WatchError:
                 continue
-    _release_slot(job)
+    _release_slot(job, is_back)
 
 
 def _put_back(
@@ -48,22 +47,23 @@ def _put_back(
     interrupted: Interrupted,
     execution: Execution,
     pipeline: Pipeline,
-) -> None:
+) -> bool:
     pipeline.watch(job.key)  # type: ignore[no-untyped-call]
     data, status, claim, meta = _fields(pipeline, job)
-    ours = status == STARTED.encode() and _claims(claim, interrupted)
+    is_ours = status == STARTED.encode() and _claims(claim, interrupted) and not interrupted.lost
     now = _redis_now(pipeline)
     pipeline.multi()
     assert job.started_at
     assert job.ended_at
     worker.increment_total_working_time(job.ended_at - job.started_at, pipeline)
     worker.cleanup_execution(job, pipeline=pipeline, execution=execution)
-    if ours and data is not None and not interrupted.lost:
+    if is_ours and data is not None:
         _take_meta(job, meta)
         _enqueue(job, _target(queue, interrupted), interrupted, now, pipeline)
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
     pipeline.execute()
+    return is_ours
 
 
 def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
@@ -85,8 +85,7 @@ def _enqueue(
     if interrupted.wait:
         _schedule(job, queue, now + timedelta(seconds=interrupted.wait), pipeline)
     else:
-        # The primitive below `enqueue_job`, which would look at the dependencies once more.
-        queue._enqueue_job(job, pipeline=pipeline, at_front=interrupted.front)
+        enqueue(queue, job, pipeline, at_front=interrupted.front)
         pipeline.sadd(queue.redis_queues_keys, queue.key)
     # RQ arms the ttl anew: a job that is half done must not vanish, nor may its dependents.
     for key in (job.key, job.dependents_key, job.dependencies_key):
@@ -96,7 +95,6 @@ def _enqueue(
 def _schedule(job: Job, queue: Queue, when: datetime, pipeline: Pipeline) -> None:
     job.origin = queue.name
     queue.schedule_job(job, when, pipeline=pipeline)
-    job._status = JobStatus.SCHEDULED
     registry = ScheduledJobRegistry(queue=queue)
     pipeline.zadd(registry.key, {job.id: when.timestamp()})  # RQ cuts it to whole seconds
     pipeline.zadd(waiting_key(queue), {job.id: when.timestamp()})
@@ -110,7 +108,6 @@ def _target(queue: Queue, interrupted: Interrupted) -> Queue:
         connection=queue.connection,
         job_class=queue.job_class,
         serializer=queue.serializer,
-        default_timeout=queue._default_timeout,
         death_penalty_class=queue.death_penalty_class,
     )
 
@@ -129,10 +126,13 @@ def _redis_now(pipeline: Pipeline) -> datetime:
     return datetime.fromtimestamp(seconds + microseconds / 1_000_000, tz=timezone.utc)
 
 
-def _release_slot(job: Job) -> None:
-    """A slot is kept by a job that was requeued at once, and freed while one waits."""
+def _release_slot(job: Job, is_back: bool) -> None:
+    """A slot is kept by a job that was requeued at once, and freed while one waits, or is over."""
     try:
-        from rq.rate_limit import release_slot
+        from rq.rate_limit import RateLimitRegistry, release_slot
     except ImportError:  # before RQ 3
         return
-    release_slot(job)
+    if is_back:
+        release_slot(job)
+    elif job.has_rate_limit:
+        RateLimitRegistry.from_job(job).release_stale_and_enqueue(job.id)

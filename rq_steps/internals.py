@@ -1,0 +1,27 @@
+"""The private names of RQ that we lean on, each with its reason. There are no others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redis.client import Pipeline
+    from rq.job import Job
+    from rq.queue import Queue
+
+
+def forget_result(job: Job) -> None:
+    """RQ keeps what a job returned in memory, and writes it into the hash with the next save: the
+    Retry of an interrupted job would become its result."""
+    job._result = None
+
+
+def enqueue(queue: Queue, job: Job, pipeline: Pipeline, *, at_front: bool) -> None:
+    """Below `Queue.enqueue_job`, which would look at the job's dependencies once more, and could
+    defer it."""
+    queue._enqueue_job(job, pipeline=pipeline, at_front=at_front)
+
+
+def enqueue_rate_limited(queue: Queue, job: Job, pipeline: Pipeline, *, at_front: bool) -> None:
+    """The same for a job that has to get its slot again, since RQ 3."""
+    queue._enqueue_rate_limited_job(job, pipeline=pipeline, at_front=at_front)
