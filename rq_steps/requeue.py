@@ -56,7 +56,7 @@ def _put_back(
     assert job.started_at
     assert job.ended_at
     worker.increment_total_working_time(job.ended_at - job.started_at, pipeline)
-    worker.cleanup_execution(job, pipeline=pipeline, execution=execution)
+    _clean_up(worker, job, execution, pipeline)
     if is_ours and data is not None:
         _take_meta(job, meta)
         _enqueue(job, _target(queue, interrupted), interrupted, now, pipeline)
@@ -64,6 +64,12 @@ def _put_back(
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
     pipeline.execute()
     return is_ours
+
+
+def _clean_up(worker: BaseWorker, job: Job, execution: Execution, pipeline: Pipeline) -> None:
+    """Before RQ 3 a worker has but one execution, and is not told which."""
+    of_many = {"execution": execution} if hasattr(worker, "executions") else {}
+    worker.cleanup_execution(job, pipeline=pipeline, **of_many)
 
 
 def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
