@@ -106,6 +106,12 @@ class ContinuableWorkerMixin(Base):
         if self._attention is not None:
             self._attention.call()
 
+    def unsubscribe(self) -> None:
+        """Have the thread end when it wakes: RQ wakes it first, and may then wait for a second."""
+        if self.pubsub_thread:
+            self.pubsub_thread.stop()
+        super().unsubscribe()  # type: ignore[no-untyped-call]
+
     # Performing jobs
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
