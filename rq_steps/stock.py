@@ -14,8 +14,10 @@ from rq.queue import Queue
 from rq.worker import BaseWorker
 
 from rq_steps.attention import Attention, handling, may_handle
+from rq_steps.errors import StepsError
 from rq_steps.events import logger
 from rq_steps.outcome import Interrupted
+from rq_steps.store import SUPERSEDED
 
 if TYPE_CHECKING:
     from rq.executions import Execution
@@ -61,6 +63,7 @@ class StockWorker:
     def outcome(self, interrupted: Interrupted) -> Any:
         if interrupted.lost:
             self._leave_quietly()
+            self._refuse_resurrection(interrupted.reason)
         if interrupted.wait and not self._has_scheduler():
             self._warn()
             interrupted.intervals = [0]
@@ -84,7 +87,7 @@ class StockWorker:
         """End the work-horse: RQ has no other way to have nothing said of a job.
 
         Whatever is returned or raised would be written over another execution's status. A worker
-        without a work-horse has no such way out.
+        without a work-horse has no such way out, and is left to RQ.
         """
         pid = self._job.connection.hget(self.key, "pid")
         if pid is None or int(pid) == os.getpid():
@@ -92,6 +95,14 @@ class StockWorker:
         self._clean_up()
         logging.shutdown()
         os._exit(os.EX_OK)
+
+    def _refuse_resurrection(self, why: str) -> None:
+        """A worker without a work-horse: put back, a canceled job would run again.
+
+        One that was superseded is put back all the same: it goes on from the record.
+        """
+        if why != SUPERSEDED:
+            raise StepsError(f"the job was {why} while it ran")
 
     def _clean_up(self) -> None:
         """Have RQ not take the execution for one whose worker died."""

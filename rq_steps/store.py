@@ -29,6 +29,7 @@ CLAIM = "rq_steps:claim"
 ENDED = "ended:"
 STARTED = "started"
 SAVED = "saved"
+SUPERSEDED = "superseded"
 SET_BACK = frozenset({"created", "queued", "scheduled", "deferred"})
 """What a status reads that a stale save() wrote while the job runs."""
 
