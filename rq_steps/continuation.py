@@ -149,6 +149,7 @@ class Continuation:
 
     def interrupt(self, wait: float, reason: str) -> None:
         self._go_on_leaving()
+        self._transactions.check()
         if self.keeper.attended:
             self._leave(Departure(reason, wait, own=True))
 
@@ -166,7 +167,7 @@ class Continuation:
         current = self.record.current
         if current is None:
             return None, None, len(self.record.completed)
-        return current.name, current.cursor, len(self.record.completed)
+        return current.name, self._shown(current.cursor), len(self.record.completed)
 
     def snapshot(self) -> Record:
         """The record, with the current step as it is now."""
@@ -186,9 +187,7 @@ class Continuation:
                 f"step '{missing[0]}' had completed earlier, and was not called this time"
             )
         if self.record.current is not None:
-            raise InvalidStepError(
-                f"step '{self.record.current.name}' had begun earlier, and was not called this time"
-            )
+            raise InvalidStepError(self._incomplete(self.record.current.name))
         for name in self._declared.values():
             logger.warning(
                 "Job %s: step '%s' was declared and never called: "
@@ -197,6 +196,11 @@ class Continuation:
                 name,
                 name,
             )
+
+    def _incomplete(self, name: str) -> str:
+        if name in self._encountered:
+            return f"step '{name}' did not complete: its error was caught, or it was not awaited"
+        return f"step '{name}' had begun earlier, and was not called this time"
 
     # How a step begins and ends
 
@@ -312,6 +316,13 @@ class Continuation:
             return encode(value, pickling=self.pickling)
         except UnserializableError as error:
             raise UnserializableError(f"{what}: {error}") from error
+
+    def _shown(self, cursor: JSON) -> object:
+        """A kept cursor for people, even where its class is gone."""
+        try:
+            return decode(cursor, pickling=self.pickling)
+        except UnserializableError:
+            return cursor
 
     def _decode(self, data: JSON, what: str) -> object:
         try:

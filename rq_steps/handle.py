@@ -12,7 +12,7 @@ from rq_steps.loop import Loop, loop_over
 from rq_steps.options import Seconds, seconds
 from rq_steps.record import Current, SourceMark
 from rq_steps.sources import source_of
-from rq_steps.values import JSON, encode
+from rq_steps.values import JSON, decode, encode
 
 T = TypeVar("T")
 
@@ -92,9 +92,10 @@ class Step:
         self._loop: Loop | None = None
         self._by_hand = False
         self._mark = mark
-        self._cursor = cursor
         self._snapshot = self._encode(cursor)
         self._initial = self._snapshot
+        # What begins anew begins with a copy: a mutable `start` is shared by all jobs.
+        self._cursor = cursor if resumed else decode(self._snapshot, pickling=host.pickling)
 
     def __repr__(self) -> str:
         return f"<Step {self.name!r}, cursor {self.cursor!r}>"
@@ -136,7 +137,9 @@ class Step:
         """
         if from_ is None:
             from_ = self._cursor
-        if type(from_) is not int or not self._by_hand:
+        if not self._by_hand:
+            self._take_by_hand()
+        if type(from_) is not int:
             self.set(_successor(from_))
             return
         self._cursor = from_ + 1
@@ -164,8 +167,11 @@ class Step:
                 stable order, or another one than the cursor was kept for.
         """
         opened = source_of(source)
-        begin = self._begin_at(opened.mark)
+        mark = opened.mark
+        begin = self._begin_at(mark)
         self._loop = loop_over(opened, begin, self._attention, self.checkpoint)
+        self._mark = mark  # not before: a source that cannot be opened leaves no trace
+        self._initial = begin
         return iter(self._loop)
 
     def guard(self, connection: Any) -> None:
@@ -194,8 +200,8 @@ class Step:
 
     def end(self) -> None:
         """The step is over: whoever still holds it is told so."""
+        self._snapshot = self._encoded_cursor()
         self._cursor = self.cursor
-        self._snapshot = self._encode(self._cursor)
         self._loop = None
         self._attention.release()
         self._host = _Ended(self.name, self._host)
@@ -217,9 +223,12 @@ class Step:
                 f"step '{self.name}': set and advance beside each, which moves the cursor itself"
             )
         self._belongs_to(_BY_HAND)
+        self._mark = _BY_HAND
         self._by_hand = True
 
     def _begin_at(self, mark: SourceMark) -> int:
+        if isinstance(self._host, _Ended):
+            self._host.turn()
         if self._by_hand:
             raise InvalidStepError(f"step '{self.name}': each beside set and advance")
         if self._loop is not None:
@@ -239,7 +248,6 @@ class Step:
                 f"step '{self.name}': found {_describe(mark)}, "
                 f"but its cursor {self._cursor!r} was kept for {_describe(self._mark)}"
             )
-        self._mark = mark
 
 
 class _Ended:

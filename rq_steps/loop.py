@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from inspect import GEN_CLOSED, GEN_RUNNING, getgeneratorstate
 from itertools import chain, compress, islice
+from types import GeneratorType
 from typing import Any, Protocol, TypeAlias
 
 from rq_steps.attention import Attention
@@ -142,10 +144,9 @@ class CutLoop(ABC):
 
     def _reached(self) -> int:
         """The cursor behind the item in hand, if it were done."""
-        if self._cut_at is not None:
-            return self._cut_at
         left: int = self._segment.__length_hint__()
-        return self._end - left
+        # Looked at second: a cut between the two would have it that nothing is left.
+        return self._end - left if self._cut_at is None else self._cut_at
 
 
 class SequenceLoop(CutLoop):
@@ -203,6 +204,19 @@ class IterableLoop(CutLoop):
         return compress(chain(self._items, self._after_the_last()), ticks)
 
     @property
+    def cursor(self) -> int:
+        reached = self._done + self._took_one if self._segment is None else self._reached()
+        return reached if self._is_asking() else max(reached - 1, self._done)
+
+    def _is_asking(self) -> bool:
+        """Does a generator run, or has it raised, for the next item? Then none is in hand."""
+        items = self._items
+        return isinstance(items, GeneratorType) and getgeneratorstate(items) in (
+            GEN_RUNNING,
+            GEN_CLOSED,
+        )
+
+    @property
     def _end(self) -> int:
         return self._begun_at + len(_TICKS)
 
@@ -222,7 +236,7 @@ class IterableLoop(CutLoop):
         if self._segment is not None:
             self._done, self._segment = self._reached(), None
         elif self._took_one:
-            self._done += 1
+            self._done, self._took_one = self._done + 1, False
         self._attention.release()
         return
         yield

@@ -32,7 +32,7 @@ class Transactions:
     @property
     def watched(self) -> bool:
         """Is there anything to look at? Where not, checkpoints cost nothing."""
-        return bool(self._guarded) or "django.db" in sys.modules
+        return bool(self._guarded) or _django_db() is not None
 
     def check(self) -> None:
         """Refuse a checkpoint inside a transaction.
@@ -55,8 +55,14 @@ def _refusal(name: str) -> CheckpointError:
     )
 
 
+def _django_db() -> Any:
+    """Django's databases, where they have been set up: somebody may only have imported Django."""
+    conf = sys.modules.get("django.conf")
+    return sys.modules.get("django.db") if conf is not None and conf.settings.configured else None
+
+
 def _in_atomic_block() -> list[Any]:
-    django_db = sys.modules.get("django.db")
+    django_db = _django_db()
     if django_db is None:
         return []
     connections = django_db.connections.all(initialized_only=True)

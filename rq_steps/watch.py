@@ -55,4 +55,4 @@ class Watch:
                     self._attention.call_from_thread()
                     called = moment
                 pending = inf if called == moment else moment - monotonic()
-                self._changed.wait(None if pending == inf else max(pending, 0))
+                self._changed.wait(min(max(pending, 0), threading.TIMEOUT_MAX))
