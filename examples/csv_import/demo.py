@@ -50,6 +50,7 @@ def main() -> int:
         with ExitStack() as stack:
             return _run(stack, rows)
     except KeyboardInterrupt:
+        print("\nThe demo was stopped.", file=sys.stderr)
         return 128 + signal.SIGINT
     except (DemoError, WorkerError, ServerError, RedisError) as problem:
         print(f"\nThe demo failed: {problem}", file=sys.stderr)
@@ -106,6 +107,8 @@ class Demo:
     def run(self) -> None:
         """Import the file, with a deploy at each of DEPLOYS."""
         self._start_worker()
+        self._worker.wait_for("step 'validate' completed")
+        print(f"  validate: {next(watch(self._import_id, self._job)).total:,} rows")
         for number, share in enumerate(DEPLOYS, 1):
             import_ = self._follow(share)
             self._deploy(number, import_.total)
@@ -114,7 +117,9 @@ class Demo:
             raise self._worker.failed(f"left the import {import_.status}")
         print(f"  finalize: {self._job.return_value()}")
         print(f"  follow-up job: {self._follow_up()}")
-        print(f"  job.meta: {self._job.get_meta()['rq_steps']}")
+        print(
+            "  job.meta: {executions} executions, {resumptions} resumptions".format(**self._meta())
+        )
 
     def _start_worker(self) -> None:
         number = len(self._workers) + 1
@@ -149,6 +154,10 @@ class Demo:
         print(f"  resumed at row {resumed + 1:,}, {seconds:.1f} s after the SIGTERM")
         if resumed != stopped:
             raise DemoError(f"resumed after row {resumed:,}, and not after row {stopped:,}")
+
+    def _meta(self) -> dict[str, object]:
+        meta: dict[str, object] = self._job.get_meta()["rq_steps"]
+        return meta
 
     def _follow_up(self) -> str:
         job = Job.fetch(summary_id(self._job), connection=self._redis)
