@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,6 +35,8 @@ from .worker import WorkerError, WorkerProcess
 DEPLOYS = (1 / 3, 2 / 3)  # when this share of the rows is done
 PATIENCE = 60  # seconds without a single row
 ERRORS_SHOWN = 5
+
+_say = partial(print, flush=True)
 
 
 class DemoError(RuntimeError):
@@ -62,7 +65,7 @@ def _run(stack: ExitStack, rows: int) -> int:
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="rq-steps-demo-")))
     file, database = folder / "contacts.csv", folder / "contacts.db"
     planted = write_sample(file, rows)
-    print(f"contacts.csv: {rows:,} rows, {len(planted):,} of them bad on purpose")
+    _say(f"contacts.csv: {rows:,} rows, {len(planted):,} of them bad on purpose")
 
     os.environ["DATABASE_URL"] = f"sqlite:///{database}"  # the workers inherit it
     create_tables()
@@ -72,7 +75,7 @@ def _run(stack: ExitStack, rows: int) -> int:
 
     found = audit(file, database, planted)
     _show(found)
-    print(f"\n{time.monotonic() - started:.0f} seconds in all")
+    _say(f"\n{time.monotonic() - started:.0f} seconds in all")
     return 1 if found.problems() else 0
 
 
@@ -108,16 +111,16 @@ class Demo:
         """Import the file, with a deploy at each of DEPLOYS."""
         self._start_worker()
         self._worker.wait_for("step 'validate' completed")
-        print(f"  validate: {next(watch(self._import_id, self._job)).total:,} rows")
+        _say(f"  validate: {next(watch(self._import_id, self._job)).total:,} rows")
         for number, share in enumerate(DEPLOYS, 1):
             import_ = self._follow(share)
             self._deploy(number, import_.total)
         import_ = self._follow()
         if import_.status != "completed":
             raise self._worker.failed(f"left the import {import_.status}")
-        print(f"  finalize: {self._job.return_value()}")
-        print(f"  follow-up job: {self._follow_up()}")
-        print(
+        _say(f"  finalize: {self._job.return_value()}")
+        _say(f"  follow-up job: {self._follow_up()}")
+        _say(
             "  job.meta: {executions} executions, {resumptions} resumptions".format(**self._meta())
         )
 
@@ -125,7 +128,7 @@ class Demo:
         number = len(self._workers) + 1
         worker = WorkerProcess(number, self._url, self._queue.name, self._folder)
         self._workers.append(worker)
-        print(f"\n$ {worker.command}   # worker {number}, pid {worker.pid}", flush=True)
+        _say(f"\n$ {worker.command}   # worker {number}, pid {worker.pid}")
 
     def _follow(self, share: float | None = None) -> Import:
         """Show how the import gets on until this share of it is done, or its job has ended."""
@@ -146,12 +149,12 @@ class Demo:
         old, sent = self._worker, time.monotonic()
         seconds = old.stop()
         stopped = _cursor(old, "interrupted")
-        print(f"  deploy {number}: SIGTERM to worker {old.number}, gone in {seconds:.2f} s")
-        print(f"  interrupted after row {stopped:,}, with {total - stopped:,} rows left")
+        _say(f"  deploy {number}: SIGTERM to worker {old.number}, gone in {seconds:.2f} s")
+        _say(f"  interrupted after row {stopped:,}, with {total - stopped:,} rows left")
         self._start_worker()
         resumed = _cursor(self._worker, "resumed")
         seconds = time.monotonic() - sent
-        print(f"  resumed at row {resumed + 1:,}, {seconds:.1f} s after the SIGTERM")
+        _say(f"  resumed at row {resumed + 1:,}, {seconds:.1f} s after the SIGTERM")
         if resumed != stopped:
             raise DemoError(f"resumed after row {resumed:,}, and not after row {stopped:,}")
 
@@ -175,9 +178,9 @@ def _cursor(worker: WorkerProcess, turn: str) -> int:
 
 
 def _show(found: Audit) -> None:
-    print("\nCounted in the database against the file, with nothing of the import's own code:")
+    _say("\nCounted in the database against the CSV, independently of the import:")
     for label, count in (
-        ("rows in the file", found.rows),
+        ("rows in the CSV", found.rows),
         ("rows imported", found.imported),
         ("contacts", found.contacts),
         ("bad rows reported", len(found.reported)),
@@ -185,12 +188,12 @@ def _show(found: Audit) -> None:
         ("missing", found.missing),
         ("wrong", found.wrong),
     ):
-        print(f"  {label:<18} {count:>9,}")
-    print(f"\nThe first of the {len(found.reported):,} bad rows:")
+        _say(f"  {label:<18} {count:>9,}")
+    _say(f"\nThe first of the {len(found.reported):,} bad rows:")
     for bad in found.reported[:ERRORS_SHOWN]:
-        print(f"  line {bad.line}, {bad.key or 'no address'}: {'; '.join(bad.messages)}")
+        _say(f"  line {bad.line}, {bad.key or 'no address'}: {'; '.join(bad.messages)}")
     for problem in found.problems():
-        print(f"\nWRONG: {problem}")
+        _say(f"\nWRONG: {problem}")
 
 
 if __name__ == "__main__":

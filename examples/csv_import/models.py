@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
-from sqlalchemy import JSON, ForeignKey, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 Status = Literal["pending", "validating", "processing", "completed", "failed"]
@@ -22,7 +22,7 @@ class Import(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     path: Mapped[str]
-    status: Mapped[Status] = mapped_column(default="pending")
+    status: Mapped[Status] = mapped_column(String, default="pending")
     message: Mapped[str | None]  # why it failed
     total: Mapped[int] = mapped_column(default=0)
     processed: Mapped[int] = mapped_column(default=0)  # the number of the last row dealt with

@@ -116,7 +116,7 @@ def _bad_date(fields: list[str], random: Random) -> str:
 
 
 def _bad_amount(fields: list[str], random: Random) -> str:
-    fields[3] = random.choice(["", "twelve", "1.234,50", "€ 12.50", "NaN", "1e9", "12.5"])
+    fields[3] = random.choice(["", "twelve", "1.234,50", "EUR 12.50", "NaN", "1e9", "12.5"])
     return "amount"
 
 

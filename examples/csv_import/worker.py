@@ -61,11 +61,14 @@ class WorkerProcess:
             WorkerError: there is none within a minute, or the worker is gone.
         """
         deadline = time.monotonic() + PATIENCE
-        while (match := re.search(pattern, self.log())) is None:
-            if not self.running or time.monotonic() > deadline:
+        while True:
+            goes_on = self.running and time.monotonic() < deadline  # asked before the log is read
+            match = re.search(pattern, self.log())
+            if match:
+                return match
+            if not goes_on:
                 raise self.failed(f"did not log '{pattern}'")
             time.sleep(LOOK_EVERY)
-        return match
 
     def stop(self) -> float:
         """Stop it as a deploy does, with SIGTERM. Returns how many seconds it took to be gone."""

@@ -19,6 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import rq_steps
+from examples.csv_import import run
 from examples.csv_import.audit import audit
 from examples.csv_import.database import create_tables, engine
 from examples.csv_import.jobs import (
@@ -332,6 +333,32 @@ def finalize_twice(import_id: int) -> None:
     """As a job: finalize, killed before it was recorded, and again."""
     finalize(import_id)
     finalize(import_id)
+
+
+class TestRun:
+    def test_it_enqueues_an_import_and_watches_it_to_its_end(
+        self,
+        database: Path,
+        file: Path,
+        redis_url: str,
+        worker: Workers,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        file.write_text(HEADER + GOOD + "bad,Anna,2026-01-31,1.00,\n")
+        monkeypatch.setenv("REDIS_URL", redis_url)
+        worker("imports")
+        assert run.main(file) == 0
+        output = capsys.readouterr().out
+        assert "2 of 2" in output
+        assert "completed: 1 rows imported" in output
+        assert "line 3, bad: email is not an e-mail address: 'bad'" in output
+
+    def test_what_is_refused_is_told_and_ends_with_1(
+        self, database: Path, file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run.report(import_text(file, "email,name\n")) == 1
+        assert capsys.readouterr().out == "failed: missing columns: since, amount, note\n"
 
 
 FIRST = " FROM contacts WHERE id = 1"

@@ -85,7 +85,7 @@ class TestDemo:
         assert min(left) > ROWS // 10
         assert "3 executions, 2 resumptions" in output
 
-        assert count("rows in the file", output) == ROWS
+        assert count("rows in the CSV", output) == ROWS
         imported, reported = count("rows imported", output), count("bad rows reported", output)
         assert imported + reported == ROWS
         assert reported > 0
