@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import mmap
 import os
 import signal
@@ -14,7 +13,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import rq.worker
+from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.job import Job
+from rq.logutils import setup_loghandlers
 from rq.queue import Queue
 
 from rq_steps.attention import Attention
@@ -161,16 +162,14 @@ class ContinuableWorkerMixin(Base):
 
     # Logging
 
-    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
-        super().bootstrap(*args, **kwargs)
-        lend_handlers()
-
-
-def lend_handlers() -> None:
-    """RQ sets up only its own loggers: have the lines of rq_steps appear beside theirs."""
-    if not logger.handlers:
-        for handler in logging.getLogger("rq.worker").handlers:
-            logger.addHandler(handler)
+    def bootstrap(
+        self,
+        logging_level: str | None = "INFO",
+        date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
+        log_format: str = DEFAULT_LOGGING_FORMAT,
+    ) -> None:
+        super().bootstrap(logging_level, date_format, log_format)
+        setup_loghandlers(None, date_format, log_format, logger.name)
 
 
 class Worker(ContinuableWorkerMixin, rq.worker.Worker):
@@ -183,3 +182,8 @@ class SimpleWorker(ContinuableWorkerMixin, rq.worker.SimpleWorker):
 
 class SpawnWorker(ContinuableWorkerMixin, rq.worker.SpawnWorker):
     """`rq.worker.SpawnWorker`, which interrupts and resumes continuables. Needs RQ 3."""
+
+    def setup_work_horse_signals(self) -> None:
+        """In a process of its own, which has inherited no handlers, the lines would be lost."""
+        super().setup_work_horse_signals()
+        setup_loghandlers(name=logger.name)
