@@ -13,6 +13,7 @@ from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import Departure
 from rq_steps.options import Options
 from rq_steps.outcome import Interrupted
+from rq_steps.patience import GaveUp
 
 LONGEST_TRACEBACK = 10_000
 LONGEST_BACKOFF = 60.0
@@ -53,7 +54,11 @@ class Conclusion:
     def of(self, result: Any, error: BaseException | None) -> Any:
         """What RQ is told; or raises what it is to see. A departure counts before all else: user
         code may have swallowed the Interrupt, or raised something over it."""
+        if isinstance(error, GaveUp):
+            raise error
         departure = self._continuation.departure
+        if departure is None and isinstance(error, SystemExit) and self._worker.stopping:
+            departure = Departure(STOPPING)  # a cold shutdown, where there is no work-horse to kill
         if departure is not None:
             return self._depart(departure)
         try:

@@ -165,6 +165,26 @@ class Superseded(Event):
 
 
 @dataclass(frozen=True)
+class Died(Event):
+    """The work-horse, the worker or its machine died; the job is put back, or has `failed`."""
+
+    step: str | None
+    cursor: object
+    deaths: int
+    failed: bool
+
+    @property
+    def level(self) -> int:
+        return logging.ERROR if self.failed else logging.WARNING
+
+    @property
+    def description(self) -> str:
+        where = place(self.step, self.cursor, 0)
+        ahead = "failed" if self.failed else "put back"
+        return f"died {where}, {self.deaths} times in a row there, {ahead}"
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """The run is done."""
 

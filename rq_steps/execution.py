@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,11 @@ from rq_steps.continuation import Continuation
 from rq_steps.events import Event, Resumed, Started, publish
 from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import Departure
+from rq_steps.lease import RENEW_EVERY
 from rq_steps.meta import KEY, progress
 from rq_steps.options import Options
+from rq_steps.patience import patiently
+from rq_steps.pulse import Pulse
 from rq_steps.slices import Slices
 from rq_steps.store import STARTED, Answer, Store
 from rq_steps.values import JSON
@@ -45,7 +49,9 @@ class Execution:
         self.pickling = job.serializer is DefaultSerializer
         self._store = Store(job, self.token, worker.key)
         self._watch = Watch(self.attention)
-        self._claim = self._store.claim()
+        self._pulse = Pulse(self._store.renew, RENEW_EVERY)
+        self._claim = patiently(self._store.claim, self.job_id)
+        self._claim.record.max_resumptions = options.max_resumptions
         self._continuation = Continuation(self._claim.record, self)
         self._began = self._saved_at = monotonic()
         self._shown_at = -inf
@@ -90,6 +96,8 @@ class Execution:
         self._announce()
         with ExitStack() as stack:
             stack.callback(self._watch.close)
+            stack.callback(self._pulse.close)
+            self._pulse.start()
             stack.enter_context(self.attention.handed_over())
             stack.enter_context(self.worker.calling(self.attention))
             stack.enter_context(self._continuation.entered())
@@ -184,7 +192,8 @@ class Execution:
         if shown is not None:
             self._shown_at = now
             self._show_in_memory(shown)
-        answer = self._store.save(record, shown, release=last)
+        save = partial(self._store.save, record, shown, release=last)
+        answer = patiently(save, self.job_id)
         self._saved_at = monotonic()
         return answer
 

@@ -62,6 +62,12 @@ class Record:
     resumptions: int = 0
     """Unplanned ones, since the last `ResumeLimitError`."""
     errors: int = 0
+    deaths: int = 0
+    """Executions in a row that died at one and the same place."""
+    died_at: list[JSON] | None = None
+    """Number of completed steps, step and cursor."""
+    max_resumptions: int | None = None
+    """The option: who finds the job dead cannot ask the code."""
     fruitless: int = 0
     """Executions in a row that interrupted themselves and had not advanced."""
     runtime: float = 0.0
@@ -124,6 +130,41 @@ def goes_to_front(head: str | bytes | None) -> bool:
 def unfinished(head: str | bytes) -> str:
     """The head of a run that is to go on."""
     return _dump(json.loads(head) | {"finished": False})
+
+
+class Death(NamedTuple):
+    """What a death leaves behind."""
+
+    head: str
+    deaths: int
+    """How often in a row the job died at this place."""
+    step: str | None
+    cursor: JSON
+    too_many: bool
+    """Is `max_resumptions` exceeded?"""
+
+
+def after_death(head: str | bytes | None, run: Run) -> Death:
+    """The head of a job whose execution died: it is counted, anew where progress was made."""
+    data = json.loads(head) if head is not None else json.loads(Record(run).head())
+    current = data["current"] or {"name": None, "cursor": None}
+    place = [data["completed"], current["name"], current["cursor"]]
+    deaths = data.get("deaths", 0) + 1 if data.get("died_at") == place else 1
+    limit = data.get("max_resumptions")
+    too_many = limit is not None and data["resumptions"] >= limit
+    data |= {
+        "deaths": deaths,
+        "died_at": place,
+        "resumptions": 0 if too_many else data["resumptions"] + 1,
+        "finished": False,
+        "front": True,
+    }
+    return Death(_dump(data), deaths, current["name"], current["cursor"], too_many)
+
+
+def revived(head: str | bytes) -> str:
+    """The head of a job that failed for its deaths: `rq requeue` gives it another round."""
+    return _dump(json.loads(head) | {"deaths": 0, "died_at": None})
 
 
 def _load_current(data: dict[str, Any] | None) -> Current | None:

@@ -4,8 +4,8 @@ It lives in fields of its own in the job's hash, and so shares the job's life:
 
 - `rq_steps`: the head of the record
 - `rq_steps:<n>`: the nth completed step, written once
-- `rq_steps:claim`: the token of the execution that runs, or died; `ended:` and the token of the
-  one that came to its end
+- `rq_steps:claim`: the token of the execution that runs; `ended:` or `died:` and the token of the
+  one that came to its end, or did not
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rq_steps.lease import LEASE, lease_key
 from rq_steps.meta import merged
 from rq_steps.record import Completed, Record, Run, completed_count, unfinished
 from rq_steps.values import JSON
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 HEAD = "rq_steps"
 CLAIM = "rq_steps:claim"
 ENDED = "ended:"
+DIED = "died:"
 STARTED = "started"
 SAVED = "saved"
 SUPERSEDED = "superseded"
@@ -63,6 +65,7 @@ class Store:
         self._job = job
         self._token = token
         self._worker_key = worker_key
+        self._lease = lease_key(job.origin, job.connection)
         self._wire = Wire(job.connection, _source("save"))
         self._written = 0
         self._meta = b""
@@ -73,7 +76,9 @@ class Store:
         Raises:
             StepsError: a newer rq_steps wrote the record.
         """
-        fields = self._script("claim")(keys=[self._job.key], args=[self._token])
+        fields = self._script("claim")(
+            keys=[self._job.key, self._lease], args=[self._token, self._job.id, LEASE]
+        )
         status, created_at, repeats_left, meta, head, claim = fields
         self._meta = meta or b""
         run = Run(_text(created_at) or "", int(repeats_left) if repeats_left else None)
@@ -97,6 +102,11 @@ class Store:
         self._written = len(record.completed)
         self._seen(meta, answer[2], shown)
         return Answer(SAVED, answer[1] == b"1")
+
+    def renew(self) -> None:
+        """Say that the job is alive, whatever its code is doing."""
+        args: list[str | float] = [self._token, self._job.id, LEASE]
+        self._script("renew")(keys=[self._job.key, self._lease], args=args)
 
     def latest_meta(self) -> Any:
         """Meta as last seen in Redis, or None where it cannot be read."""
@@ -167,7 +177,7 @@ class Store:
         return connection
 
     def _script(self, name: str) -> Script:
-        return self._connection.register_script(_source(name))
+        return script(self._connection, name)
 
 
 def reopen(job: Job) -> None:
@@ -175,6 +185,11 @@ def reopen(job: Job) -> None:
     head = job.connection.hget(job.key, HEAD)
     if head is not None:
         job.connection.hset(job.key, HEAD, unfinished(head))
+
+
+def script(connection: Redis, name: str) -> Script:
+    """The script in the file `<name>.lua`."""
+    return connection.register_script(_source(name))
 
 
 def field(place: int) -> str:

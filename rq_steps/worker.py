@@ -21,9 +21,13 @@ from rq.queue import Queue
 from rq_steps.attention import Attention
 from rq_steps.deferral import Deferral
 from rq_steps.events import logger
+from rq_steps.lease import LOOK_EVERY, lease_key
 from rq_steps.outcome import Interrupted
+from rq_steps.parent import signal_when_parent_dies
+from rq_steps.patience import AWAY
 from rq_steps.performing import performing
 from rq_steps.promotion import promote_due
+from rq_steps.recovery import recover_after_horse, recover_lost, rescue_stuck
 from rq_steps.requeue import put_back
 from rq_steps.store import reopen
 
@@ -45,14 +49,24 @@ class ContinuableWorkerMixin(Base):
     promotion_interval = 1.0
     """Seconds between two looks for continuables whose wait is over."""
 
+    recovery_interval = LOOK_EVERY
+    """Seconds between two looks for jobs whose worker died."""
+
     _told_to_stop = False
+    _horse_died = False
+    _recovered_at = float("-inf")
     _attention: Attention | None = None
     _promoted_at = float("-inf")
 
     @property
     def stopping(self) -> bool:
         """Is the worker shutting down? True from the request on, in its work-horse, too."""
-        return self._told_to_stop or bool(self._stop_flag[0])
+        return self._told_to_stop or bool(self._stop_flag[0]) or self._is_orphan
+
+    @property
+    def _is_orphan(self) -> bool:
+        """Has the worker of this work-horse died? Linux sends a signal then, others do not."""
+        return self.is_horse and os.getppid() != self.pid
 
     @cached_property
     def _stop_flag(self) -> mmap.mmap:
@@ -96,8 +110,15 @@ class ContinuableWorkerMixin(Base):
         """SIGTERM to the work-horse itself means the same: systemd and Heroku send it to all."""
         super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGTERM, self._stop_horse)
-        if self._deferral.over_in_child():
+        if self._deferral.over_in_child() or self._is_orphan_from_now_on():
             self._stop_horse(signal.SIGTERM, None)
+
+    def _is_orphan_from_now_on(self) -> bool:
+        """A work-horse whose worker dies is told so by SIGTERM. Has it died already?"""
+        if os.getpid() == self.pid:
+            return False
+        signal_when_parent_dies(signal.SIGTERM)
+        return os.getppid() != self.pid
 
     def _stop_horse(self, _signum: int, _frame: FrameType | None) -> None:
         self._told_to_stop = True
@@ -138,11 +159,42 @@ class ContinuableWorkerMixin(Base):
         else:
             super().handle_job_retry(job, queue, retry, started_job_registry, execution)
 
-    def handle_job_failure(self, job: Job, *args: Any, **kwargs: Any) -> None:
-        """A continuable that returned, and whose callback failed, has not finished: `rq requeue`
-        goes on with it."""
+    def cleanup_execution(self, job: Job, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
+        """With RQ's books on an execution closed, nobody need look after it any more."""
+        super().cleanup_execution(job, pipeline, *args, **kwargs)
+        pipeline.zrem(lease_key(job.origin, self.connection), job.id)
+
+    def handle_job_failure(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
+        """A job whose work-horse died has not failed.
+
+        A continuable that returned, and whose callback failed, has not finished: `rq requeue` goes
+        on with it.
+        """
+        if self._horse_died and recover_after_horse(queue, job.id, self.name):
+            self._horse_died = False
+            return
+        self._horse_died = False
         reopen(job)
-        super().handle_job_failure(job, *args, **kwargs)
+        super().handle_job_failure(job, queue, *args, **kwargs)
+
+    def handle_work_horse_killed(self, *args: Any, **kwargs: Any) -> None:
+        super().handle_work_horse_killed(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self._horse_died = True
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """A cold shutdown kills the work-horse, and ends the worker from its signal handler."""
+        try:
+            super().execute_job(job, queue)
+        except SystemExit:
+            recover_after_horse(queue, job.id, self.name)
+            raise
+
+    def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
+        """Redis may be away for a while: the work-horse waits for it, and so does the worker."""
+        try:
+            super().maintain_heartbeats(*args, **kwargs)
+        except AWAY as error:
+            self.log.warning("Worker %s: no heartbeat, Redis is away: %s", self.name, error)
 
     # Waiting
 
@@ -159,6 +211,10 @@ class ContinuableWorkerMixin(Base):
         if not self.is_horse and monotonic() >= self._promoted_at + self.promotion_interval:
             self._promoted_at = monotonic()
             promote_due(self.queues)
+        if not self.is_horse and monotonic() >= self._recovered_at + self.recovery_interval:
+            self._recovered_at = monotonic()
+            recover_lost(self.queues)
+            rescue_stuck(self.queues)
 
     # Logging
 
