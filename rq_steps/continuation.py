@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
-from rq_steps.errors import Interrupt, InvalidStepError, UnserializableError
+from rq_steps.errors import CheckpointError, Interrupt, InvalidStepError, UnserializableError
 from rq_steps.events import StepCompleted, StepSkipped, StepStarted, listening, logger
 from rq_steps.handle import Step
 from rq_steps.keeper import Departure, Keeper, NoKeeper
@@ -53,6 +53,8 @@ def declare(declaration: object, name: str) -> None:
 
 def refuse_other_thread(name: str) -> None:
     """Refuse a step that is called outside, while a continuable runs in another thread."""
+    if not _running:  # looking through it takes longer than calling a plain step
+        return
     for continuation in tuple(_running):
         if continuation.keeper.attended and not continuation.in_own_thread:
             raise InvalidStepError(
@@ -274,9 +276,12 @@ class Continuation:
         self._step = step
         try:
             yield
+        except CheckpointError:
+            self._step = None  # the record keeps its cursor: the transaction will be rolled back
+            raise
         finally:
             self.advanced = self.advanced or step.advanced
-            self.record.current = step.current()
+            self.snapshot()
             self._step = None
             step.end()
         self._go_on_leaving()

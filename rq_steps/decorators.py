@@ -6,25 +6,22 @@ import functools
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from rq_steps import continuation
-from rq_steps.handle import Step
-from rq_steps.options import (
-    Options,
-    Seconds,
-    StepOptions,
-    continuable_options,
-    step_options,
-)
+from rq_steps.options import Options, Seconds, continuable_options, step_options
+from rq_steps.signatures import ClassMethod, Method, MethodTakesStep, TakesStep, refuse_step
+from rq_steps.step_function import BoundStep, StepFunction, StepMethod
+
+if TYPE_CHECKING:
+    from rq_steps.execution import Execution
 
 P = ParamSpec("P")
-Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
 F = TypeVar("F", bound=Callable[..., Any])
 
-_KEEP: Any = object()
+_MARK = "__continuable__"
 
 
 @overload
@@ -89,7 +86,10 @@ def continuable(
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         _refuse_undecoratable(function, "@continuable")
-        return _continuable(function, options)
+        refuse_step(function)
+        decorated = _continuable(function, options)
+        vars(decorated)[_MARK] = True
+        return decorated
 
     return decorate if function is None else decorate(function)
 
@@ -139,7 +139,7 @@ async def _run_async(
     return result
 
 
-def _execution(wrapper: Callable[..., Any], options: Options) -> Any:
+def _execution(wrapper: Callable[..., Any], options: Options) -> Execution | None:
     """The execution, where a worker runs this continuable as its job."""
     if "rq.job" not in sys.modules:  # then there is no job, and RQ is not loaded in vain
         return None
@@ -148,120 +148,39 @@ def _execution(wrapper: Callable[..., Any], options: Options) -> Any:
     return execution_of(wrapper, options)
 
 
-class StepFunction(Generic[P, R]):
-    """A function decorated with `@step`."""
-
-    __signature__: inspect.Signature
-
-    def __init__(self, function: Callable[..., R], options: StepOptions) -> None:
-        functools.update_wrapper(self, function)
-        self._function = function
-        self._options = options
-        self._origin = self
-        self._bound: tuple[Any, ...] = ()
-        self._place = _place_of_step(function)
-        self.__signature__ = _signature_without(function, self._place)
-        self._is_async = inspect.iscoroutinefunction(function)
-        if self._is_async:
-            _mark_coroutine_function(self)
-        continuation.declare(self, options.name)
-
-    def __repr__(self) -> str:
-        return f"<step {self._options.name!r}>"
-
-    def __reduce__(self) -> str:
-        """Pickled by name, as the function would be."""
-        return self._function.__qualname__
-
-    @overload
-    def __get__(self, instance: None, owner: type | None = None) -> StepFunction[P, R]: ...
-
-    @overload
-    def __get__(
-        self: StepFunction[Concatenate[S, Q], R], instance: S, owner: type | None = None
-    ) -> StepFunction[Q, R]: ...
-
-    def __get__(self, instance: Any, owner: type | None = None) -> StepFunction[Any, R]:
-        if instance is None:
-            return self
-        parameters = list(self.__signature__.parameters.values())[1:]
-        signature = self.__signature__.replace(parameters=parameters)
-        return self._like_this(_bound=(instance,), __signature__=signature)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        body = functools.partial(self._body, args, kwargs)
-        if self._is_async:
-            return cast(R, self._run_async(cast(Callable[[Step], Awaitable[Any]], body)))
-        running = self._running()
-        if running is None:
-            return body(continuation.loose_step(self._options))
-        return running.run(self._options, self._origin, body)
-
-    def with_options(
-        self,
-        *,
-        name: str | None = None,
-        start: object = _KEEP,
-        isolated: bool | None = None,
-    ) -> StepFunction[P, R]:
-        """The same step with other options: under another name, it can be called once more.
-
-        What is not given stays as it is.
-        """
-        options = step_options(
-            self._options.name if name is None else name,
-            self._options.start if start is _KEEP else start,
-            self._options.isolated if isolated is None else isolated,
-        )
-        return self._like_this(_options=options)
-
-    async def _run_async(self, body: Callable[[Step], Awaitable[Any]]) -> Any:
-        running = self._running()
-        if running is None:
-            return await body(continuation.loose_step(self._options))
-        return await running.run_async(self._options, self._origin, body)
-
-    def _running(self) -> continuation.Continuation | None:
-        running = continuation.current()
-        if running is None:
-            continuation.refuse_other_thread(self._options.name)
-        return running
-
-    def _body(self, args: tuple[Any, ...], kwargs: dict[str, Any], step: Step) -> R:
-        args = self._bound + args
-        if self._place is not None:
-            args = (*args[: self._place], step, *args[self._place :])
-        return self._function(*args, **kwargs)
-
-    def _like_this(self, **changes: Any) -> StepFunction[Any, R]:
-        other: StepFunction[Any, R] = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, **changes)
-        return other
-
-
 class StepDecorator(Protocol):
     """What `@step(...)` gives."""
 
     @overload
-    def __call__(self, function: Callable[Concatenate[Step, P], R], /) -> StepFunction[P, R]: ...
+    def __call__(self, function: TakesStep[P, R], /) -> StepFunction[P, R]: ...
 
     @overload
-    def __call__(
-        self, function: Callable[Concatenate[S, Step, P], R], /
-    ) -> StepFunction[Concatenate[S, P], R]: ...
+    def __call__(self, function: MethodTakesStep[S, P, R], /) -> StepMethod[S, P, R]: ...
+
+    @overload
+    def __call__(self, function: Method[S, P, R], /) -> StepMethod[S, P, R]: ...
+
+    @overload
+    def __call__(self, function: ClassMethod[S, P, R], /) -> StepMethod[S, P, R]: ...
 
     @overload
     def __call__(self, function: Callable[P, R], /) -> StepFunction[P, R]: ...
 
 
 @overload
-def step(function: Callable[Concatenate[Step, P], R], /) -> StepFunction[P, R]: ...
+def step(function: TakesStep[P, R], /) -> StepFunction[P, R]: ...
 
 
 @overload
-def step(
-    function: Callable[Concatenate[S, Step, P], R], /
-) -> StepFunction[Concatenate[S, P], R]: ...
+def step(function: MethodTakesStep[S, P, R], /) -> StepMethod[S, P, R]: ...
+
+
+@overload
+def step(function: Method[S, P, R], /) -> StepMethod[S, P, R]: ...
+
+
+@overload
+def step(function: ClassMethod[S, P, R], /) -> StepMethod[S, P, R]: ...
 
 
 @overload
@@ -300,7 +219,11 @@ def step(
     def decorate(function: Callable[..., Any]) -> StepFunction[Any, Any]:
         _refuse_undecoratable(function, "@step")
         own_name = function.__name__ if name is None else name
-        return StepFunction(function, step_options(own_name, start, isolated))
+        options = step_options(own_name, start, isolated)
+        declared: StepFunction[Any, Any] = StepFunction(function, options)
+        if "<locals>" in function.__qualname__:  # not one of a module that is imported just now
+            continuation.declare(declared, own_name)
+        return declared
 
     return decorate if function is None else decorate(function)
 
@@ -309,32 +232,18 @@ def _refuse_undecoratable(function: Any, decorator: str) -> None:
     if isinstance(function, classmethod | staticmethod):
         kind = type(function).__name__
         raise TypeError(f"write @{kind} above {decorator}, not below it")
-    if isinstance(function, StepFunction):
-        raise TypeError(f"{decorator} over @step: a function is the one or the other")
+    if isinstance(function, StepFunction | BoundStep):
+        raise TypeError(f"{decorator} over @step: {function.__qualname__} is a step already")
     if not inspect.isfunction(function):
-        raise TypeError(f"{decorator} decorates a function, found {function!r}")
+        raise TypeError(
+            f"{decorator} decorates a function, and takes its options by name: found {function!r}"
+        )
+    if _MARK in vars(function):
+        raise TypeError(
+            f"{decorator} over @continuable: {function.__qualname__} is a continuable already"
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
             f"{decorator} on the generator function {function.__qualname__}: "
             "calling it would run nothing; iterate in the step, with step.each"
         )
-
-
-def _place_of_step(function: Callable[..., Any]) -> int | None:
-    """Where the Step goes among the positional arguments."""
-    names = list(inspect.signature(function).parameters)
-    place = 1 if names[:1] in (["self"], ["cls"]) else 0
-    return place if names[place : place + 1] == ["step"] else None
-
-
-def _signature_without(function: Callable[..., Any], place: int | None) -> inspect.Signature:
-    signature = inspect.signature(function)
-    parameters = list(signature.parameters.values())
-    if place is not None:
-        del parameters[place]
-    return signature.replace(parameters=parameters)
-
-
-def _mark_coroutine_function(function: Any) -> None:
-    if sys.version_info >= (3, 12):
-        inspect.markcoroutinefunction(function)

@@ -14,7 +14,8 @@ from rq_steps.events import Died, logger, publish
 from rq_steps.internals import enqueue
 from rq_steps.lease import LEASE, lease_key
 from rq_steps.record import Death, Run, after_death, revived
-from rq_steps.store import CLAIM, DIED, ENDED, HEAD, script
+from rq_steps.store import CLAIM, DIED, ENDED, HEAD
+from rq_steps.wire import script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

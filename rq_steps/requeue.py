@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from redis.exceptions import WatchError
 from rq.queue import Queue
@@ -12,6 +12,7 @@ from rq.registry import ScheduledJobRegistry
 from rq_steps.internals import enqueue, forget_result
 from rq_steps.outcome import Interrupted
 from rq_steps.promotion import waiting_key
+from rq_steps.setback import set_right
 from rq_steps.store import CLAIM, ENDED, STARTED
 
 if TYPE_CHECKING:
@@ -49,8 +50,11 @@ def _put_back(
     pipeline: Pipeline,
 ) -> bool:
     pipeline.watch(job.key)  # type: ignore[no-untyped-call]
-    data, status, claim, meta = _fields(pipeline, job)
-    is_ours = status == STARTED.encode() and _claims(claim, interrupted) and not interrupted.lost
+    data, status, claim = _fields(pipeline, job)
+    is_claimed = _claims(claim, interrupted) and not interrupted.lost
+    is_ours = is_claimed and status == STARTED.encode()
+    if is_claimed and not is_ours and _is_set_back(job, claim, status):
+        raise WatchError  # it has just been set right
     now = _redis_now(pipeline)
     pipeline.multi()
     assert job.started_at
@@ -58,7 +62,7 @@ def _put_back(
     worker.increment_total_working_time(job.ended_at - job.started_at, pipeline)
     _clean_up(worker, job, execution, pipeline)
     if is_ours and data is not None:
-        _take_meta(job, meta)
+        job.meta = {}  # RQ writes the whole job, but no empty meta: what others wrote to it stays
         _enqueue(job, _target(queue, interrupted), interrupted, now, pipeline)
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
@@ -73,8 +77,14 @@ def _clean_up(worker: BaseWorker, job: Job, execution: Execution, pipeline: Pipe
 
 
 def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
-    fields: list[bytes | None] = pipeline.hmget(job.key, "data", "status", CLAIM, "meta")  # type: ignore[assignment]
+    fields: list[bytes | None] = pipeline.hmget(job.key, "data", "status", CLAIM)  # type: ignore[assignment]
     return fields
+
+
+def _is_set_back(job: Job, claim: bytes | None, status: bytes | None) -> bool:
+    if claim is None or status is None:
+        return False
+    return set_right(job, claim.decode(), status.decode())
 
 
 def _claims(claim: bytes | None, interrupted: Interrupted) -> bool:
@@ -116,15 +126,6 @@ def _target(queue: Queue, interrupted: Interrupted) -> Queue:
         serializer=queue.serializer,
         death_penalty_class=queue.death_penalty_class,
     )
-
-
-def _take_meta(job: Job, meta: bytes | None) -> None:
-    """RQ writes the whole job: let it write back what others wrote to meta."""
-    try:
-        stored: Any = job.serializer.loads(meta) if meta else {}
-    except Exception:  # depends on the serializer: RQ keeps what it could not read
-        return
-    job.meta = stored
 
 
 def _redis_now(pipeline: Pipeline) -> datetime:

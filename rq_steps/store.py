@@ -10,18 +10,16 @@ It lives in fields of its own in the job's hash, and so shares the job's life:
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rq_steps.lease import LEASE, lease_key
 from rq_steps.meta import merged
 from rq_steps.record import Completed, Record, Run, completed_count, unfinished
+from rq_steps.setback import set_right
 from rq_steps.values import JSON
-from rq_steps.wire import Wire
+from rq_steps.wire import Wire, script
 
 if TYPE_CHECKING:
-    from redis import Redis
     from redis.commands.core import Script
     from rq.job import Job
 
@@ -32,8 +30,7 @@ DIED = "died:"
 STARTED = "started"
 SAVED = "saved"
 SUPERSEDED = "superseded"
-SET_BACK = frozenset({"created", "queued", "scheduled", "deferred"})
-"""What a status reads that a stale save() wrote while the job runs."""
+FINISHED = "finished"
 
 
 class Claim(NamedTuple):
@@ -66,7 +63,7 @@ class Store:
         self._token = token
         self._worker_key = worker_key
         self._lease = lease_key(job.origin, job.connection)
-        self._wire = Wire(job.connection, _source("save"))
+        self._wire = Wire(job.connection, "save")
         self._written = 0
         self._meta = b""
 
@@ -76,10 +73,7 @@ class Store:
         Raises:
             StepsError: a newer rq_steps wrote the record.
         """
-        fields = self._script("claim")(
-            keys=[self._job.key, self._lease], args=[self._token, self._job.id, LEASE]
-        )
-        status, created_at, repeats_left, meta, head, claim = fields
+        status, created_at, repeats_left, meta, head, claim = self._claimed()
         self._meta = meta or b""
         run = Run(_text(created_at) or "", int(repeats_left) if repeats_left else None)
         record = self._load(head, run) if status == STARTED.encode() else None
@@ -93,7 +87,7 @@ class Store:
         """Write the record, and `shown` into meta; give up the claim where `release` says so."""
         meta = b"" if shown is None else self._meta_with(shown)
         answer = self._save(record, meta, release)
-        if answer[0].decode() in SET_BACK and self._restart():
+        if self._is_set_back(answer[0]):
             answer = self._save(record, meta, release)
         if release:
             self._wire.close()
@@ -111,6 +105,22 @@ class Store:
     def latest_meta(self) -> Any:
         """Meta as last seen in Redis, or None where it cannot be read."""
         return self._loaded(self._meta)
+
+    def _claimed(self) -> list[bytes | None]:
+        """The fields as the claim has found them, if need be once the job is started again."""
+        fields = self._ask_for_claim()
+        status, claim = _text(fields[0]), _text(fields[-1]) or ""
+        # Finished it may well be: by another execution, since this one was dequeued.
+        if status in (None, STARTED, FINISHED) or not set_right(self._job, claim, status):
+            return fields
+        return self._ask_for_claim()
+
+    def _ask_for_claim(self) -> list[bytes | None]:
+        args: list[str | float] = [self._token, self._job.id, LEASE]
+        fields: list[bytes | None] = self._script("claim")(
+            keys=[self._job.key, self._lease], args=args
+        )
+        return fields
 
     def _load(self, head: bytes | None, run: Run) -> Record | None:
         """The record, where there is one and it belongs to this run."""
@@ -139,12 +149,9 @@ class Store:
         )
         return answer
 
-    def _restart(self) -> bool:
-        from rq.queue import Queue
-
-        queue = Queue(self._job.origin, connection=self._connection)
-        keys = [self._job.key, queue.key, queue.scheduled_job_registry.key]
-        return bool(self._script("restart")(keys=keys, args=[self._token, self._job.id]))
+    def _is_set_back(self, state: bytes) -> bool:
+        """Was the job started all the same? Then it is again."""
+        return state != SAVED.encode() and set_right(self._job, self._token, state.decode())
 
     def _seen(self, written: bytes, other: bytes | None, shown: dict[str, JSON] | None) -> None:
         """Where somebody else wrote meta meanwhile, put our key into theirs."""
@@ -153,7 +160,7 @@ class Store:
             written = self._meta_with(shown)
             if not written:
                 return
-            args = [self._meta, written]
+            args: list[str | bytes] = [self._token, self._meta, written]
             other = self._script("show")(keys=[self._job.key], args=args)
         if written:
             self._meta = written
@@ -171,13 +178,8 @@ class Store:
         except Exception:  # depends on the serializer: what cannot be read is left alone
             return None
 
-    @property
-    def _connection(self) -> Redis:
-        connection: Redis = self._job.connection
-        return connection
-
     def _script(self, name: str) -> Script:
-        return script(self._connection, name)
+        return script(self._job.connection, name)
 
 
 def reopen(job: Job) -> None:
@@ -187,19 +189,9 @@ def reopen(job: Job) -> None:
         job.connection.hset(job.key, HEAD, unfinished(head))
 
 
-def script(connection: Redis, name: str) -> Script:
-    """The script in the file `<name>.lua`."""
-    return connection.register_script(_source(name))
-
-
 def field(place: int) -> str:
     """The field of the nth completed step, counted from 1."""
     return f"{HEAD}:{place}"
-
-
-@cache
-def _source(name: str) -> str:
-    return files("rq_steps").joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
 def _text(value: bytes | None) -> str | None:

@@ -130,6 +130,27 @@ def test_a_port_that_is_taken_after_all_is_left_for_another(
                 assert connection.ping()
 
 
+def test_a_server_whose_port_was_taken_meanwhile_does_not_move_to_another(
+    own_server: PrivateServer,
+) -> None:
+    own_server.kill()
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", own_server.port))
+        taken.listen()
+        with pytest.raises(ServerError, match=f"not start again on port {own_server.port}"):
+            own_server.start()
+
+
+def test_a_server_that_does_not_end_when_asked_is_killed(own_server: PrivateServer) -> None:
+    pid = own_server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    own_server.deadline = 0.1
+    own_server.stop()
+    assert not lives(pid)
+
+
 def test_a_server_that_ends_at_once_is_an_error_with_its_log(tmp_path: Path) -> None:
     broken = tmp_path / "broken-server"
     broken.write_text("#!/bin/sh\necho no memory today\nexit 1\n")

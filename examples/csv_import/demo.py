@@ -119,10 +119,9 @@ class Demo:
         if import_.status != "completed":
             raise self._worker.failed(f"left the import {import_.status}")
         _say(f"  finalize: {self._job.return_value()}")
-        _say(f"  follow-up job: {self._follow_up()}")
-        _say(
-            "  job.meta: {executions} executions, {resumptions} resumptions".format(**self._meta())
-        )
+        _say(f"  follow-up: {self._follow_up()}")
+        meta = self._job.get_meta()["rq_steps"]
+        _say(f"  job.meta: {meta['executions']} executions, {meta['resumptions']} resumptions")
 
     def _start_worker(self) -> None:
         number = len(self._workers) + 1
@@ -158,10 +157,6 @@ class Demo:
         if resumed != stopped:
             raise DemoError(f"resumed after row {resumed:,}, and not after row {stopped:,}")
 
-    def _meta(self) -> dict[str, object]:
-        meta: dict[str, object] = self._job.get_meta()["rq_steps"]
-        return meta
-
     def _follow_up(self) -> str:
         job = Job.fetch(summary_id(self._job), connection=self._redis)
         end = time.monotonic() + PATIENCE
@@ -191,7 +186,7 @@ def _show(found: Audit) -> None:
         _say(f"  {label:<18} {count:>9,}")
     _say(f"\nThe first of the {len(found.reported):,} bad rows:")
     for bad in found.reported[:ERRORS_SHOWN]:
-        _say(f"  line {bad.line}, {bad.key or 'no address'}: {'; '.join(bad.messages)}")
+        _say(f"  line {bad.line}: {'; '.join(bad.messages)}")
     for problem in found.problems():
         _say(f"\nWRONG: {problem}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from rq_steps.attention import Attention
@@ -61,9 +62,19 @@ class Job:
 
     def call(self, departure: Departure | None = STOPPING) -> None:
         """As a signal handler does: the execution leaves at its next checkpoint."""
+        self.arrange(departure).call()
+
+    def call_from_thread(self, departure: Departure | None = STOPPING) -> None:
+        """As the clock does: from another thread, while the main one is somewhere in user code."""
+        attention = self.arrange(departure)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(attention.call_from_thread).result()
+
+    def arrange(self, departure: Departure | None) -> Attention:
+        """Have the next checkpoint that is looked at answer so."""
         assert self.running is not None
         self.running.answer = departure
-        self.running.attention.call()
+        return self.running.attention
 
     @property
     def record(self) -> Record:
@@ -76,6 +87,13 @@ class Job:
     def names(self) -> list[str]:
         """Of the completed steps."""
         return [done.name for done in self.record.completed]
+
+    @property
+    def cursor(self) -> object:
+        """Of the current step, as JSON carries it."""
+        current = self.record.current
+        assert current is not None
+        return current.cursor
 
     def save(self, record: Record) -> None:
         self.completed += [done.dump() for done in record.completed[len(self.completed) :]]

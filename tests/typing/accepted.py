@@ -1,0 +1,372 @@
+"""What type checkers have to accept, and which types they have to see. It is never run."""
+
+import asyncio
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+from redis import Redis
+from rq import Queue
+from typing_extensions import Self, assert_type
+
+from rq_steps import Step, continuable, step
+
+T = TypeVar("T")
+
+# Functions
+
+
+@step
+def plain(number: int) -> str:
+    return str(number)
+
+
+@step
+def nothing() -> None: ...
+
+
+@step
+def handed(step: Step, number: int, *, text: str = "") -> str:
+    for each in step.each([number]):
+        assert_type(each, int)
+    return text
+
+
+@step()
+def in_parentheses(step: Step, number: int) -> str:
+    return str(number)
+
+
+@step(name="other", start=0, isolated=True)
+def with_all_options(step: Step, number: int = 5) -> str:
+    return str(number)
+
+
+@step(start=(1, "a"))
+def without_step_in_parentheses(number: int) -> str:
+    return str(number)
+
+
+@step
+def many(step: Step, *numbers: int, **texts: str) -> list[int]:
+    return list(numbers)
+
+
+assert_type(plain(1), str)
+assert_type(plain(number=1), str)
+assert_type(handed(1), str)
+assert_type(handed(1, text="x"), str)
+assert_type(handed(text="x", number=1), str)
+assert_type(in_parentheses(1), str)
+assert_type(with_all_options(), str)
+assert_type(with_all_options(1), str)
+assert_type(without_step_in_parentheses(number=1), str)
+assert_type(many(1, 2, a="x"), list[int])
+nothing()
+
+
+# A parameter that could take a Step, and has another name, is the caller's
+
+
+@step
+def anything(thing: object) -> str:
+    return str(thing)
+
+
+@step
+def untold(thing: Any) -> str:
+    return str(thing)
+
+
+@step
+def anything_after(step: Step, thing: object) -> str:
+    return str(thing)
+
+
+@step
+def numbers(start: int, step: int) -> list[int]:
+    return list(range(start, 10, step))
+
+
+assert_type(anything("x"), str)
+assert_type(untold("x"), str)
+assert_type(anything_after("x"), str)
+assert_type(numbers(1, 2), list[int])
+assert_type(numbers(1, step=2), list[int])
+
+
+# Generics
+
+
+@step
+def generic(things: Iterable[T]) -> list[T]:
+    return list(things)
+
+
+@step
+def generic_handed(step: Step, thing: T, *, times: int = 1) -> list[T]:
+    return [thing] * times
+
+
+assert_type(generic([1]), list[int])
+assert_type(generic("x"), list[str])
+assert_type(generic_handed("x"), list[str])
+assert_type(generic_handed(1.5, times=2), list[float])
+
+
+# Where a function is asked for
+
+
+class Described(Protocol):
+    def __call__(self, number: int, *, text: str = ...) -> str: ...
+
+
+described: Described = handed
+called: Callable[[int], str] = plain
+doubled: Callable[[], str] = functools.partial(plain, 1)
+assert_type(list(map(plain, [1])), list[str])
+assert_type(plain.__name__, str)
+assert_type(plain.__qualname__, str)
+
+
+# async def
+
+
+@step
+async def awaited(step: Step, number: int) -> str:
+    return str(number)
+
+
+@step(name="other")
+async def awaited_alone(number: int) -> str:
+    return str(number)
+
+
+coroutine: Coroutine[Any, Any, str] = awaited(1)
+assert_type(asyncio.run(awaited_alone(number=1)), str)
+
+
+async def awaiting() -> None:
+    assert_type(await awaited(1), str)
+    assert_type(await awaited.with_options(name="x")(1), str)
+    assert_type(await asyncio.gather(awaited(1), awaited_alone(1)), tuple[str, str])
+
+
+# with_options
+
+assert_type(plain.with_options(name="x")(1), str)
+assert_type(handed.with_options(name="x", start=5, isolated=False)(1, text="x"), str)
+assert_type(handed.with_options(start=None)(number=1), str)
+assert_type(generic.with_options(name="x")([1]), list[int])
+
+
+# Methods
+
+
+class Importer:
+    @step
+    def plain(self, number: int) -> str:
+        return str(number)
+
+    @step
+    def handed(self, step: Step, number: int, *, text: str = "") -> str:
+        return text
+
+    @step(name="other")
+    def with_all_options(self, step: Step, number: int = 5) -> str:
+        return str(number)
+
+    @step()
+    def anything(self, thing: object) -> str:
+        return str(thing)
+
+    @step
+    def generic(self, step: Step, thing: T) -> list[T]:
+        return [thing]
+
+    @step
+    async def awaited(self, step: Step, number: int) -> str:
+        return str(number)
+
+    @classmethod
+    @step
+    def of_class(cls, step: Step, number: int) -> dict[str, int]:
+        return {cls.__name__: number}
+
+    @classmethod
+    @step(name="another")
+    def of_class_alone(cls, number: int, *, text: str = "") -> str:
+        return cls.__name__
+
+    @staticmethod
+    @step
+    def static(step: Step, number: int) -> str:
+        return str(number)
+
+    @staticmethod
+    @step()
+    def static_alone(thing: object) -> str:
+        return str(thing)
+
+    @continuable
+    def run(self, number: int, *, text: str = "") -> str:
+        def closure(step: Step, number: int) -> str:
+            return self.plain(number)
+
+        assert_type(self.plain(number), str)
+        assert_type(self.handed(number, text="x"), str)
+        assert_type(self.handed.with_options(name="x")(number), str)
+        assert_type(self.of_class_alone(number), str)
+        assert_type(self.static(number), str)
+        assert_type(step(closure)(number), str)
+        return self.with_all_options()
+
+    @continuable(max_resumptions=5)
+    async def run_async(self, number: int) -> str:
+        return await self.awaited(number)
+
+    @classmethod
+    @continuable
+    def run_class(cls, number: int) -> Self:
+        assert_type(cls.of_class_alone(number), str)
+        assert_type(cls.of_class(number), dict[str, int])
+        return cls()
+
+    @staticmethod
+    @continuable
+    def run_static(number: int) -> str:
+        return Importer.static(number)
+
+
+importer = Importer()
+assert_type(importer.plain(1), str)
+assert_type(importer.plain(number=1), str)
+assert_type(importer.handed(1, text="x"), str)
+assert_type(importer.with_all_options(), str)
+assert_type(importer.anything("x"), str)
+assert_type(importer.generic(1.5), list[float])
+assert_type(asyncio.run(importer.awaited(1)), str)
+assert_type(importer.of_class(1), dict[str, int])
+assert_type(importer.of_class_alone(1, text="x"), str)
+assert_type(importer.static(1), str)
+assert_type(importer.static_alone("x"), str)
+assert_type(Importer.of_class(number=1), dict[str, int])
+assert_type(Importer.of_class_alone(1), str)
+assert_type(Importer.static(1), str)
+assert_type(Importer.static_alone("x"), str)
+assert_type(Importer.static.with_options(name="x")(1), str)
+assert_type(Importer.plain(importer, 1), str)
+assert_type(Importer.handed(importer, 1, text="x"), str)
+assert_type(importer.plain.with_options(name="x")(1), str)
+assert_type(importer.plain.__name__, str)
+bound: Described = importer.handed
+
+
+# Inheritance
+
+
+class Offspring(Importer):
+    @step
+    def plain(self, number: int) -> str:
+        return super().plain(number)
+
+    @step
+    def handed(self, step: Step, number: int, *, text: str = "") -> str:
+        return text
+
+    @classmethod
+    @step
+    def of_class(cls, step: Step, number: int) -> dict[str, int]:
+        return super().of_class(number)
+
+
+class Abstract(ABC):
+    @step
+    @abstractmethod
+    def below(self, step: Step, number: int) -> str: ...
+
+
+class Concrete(Abstract):
+    @step
+    def below(self, step: Step, number: int) -> str:
+        return str(number)
+
+
+class Holder(Generic[T]):
+    def __init__(self, thing: T) -> None:
+        self.thing = thing
+
+    @step
+    def held(self, step: Step, other: T) -> list[T]:
+        return [self.thing, other]
+
+
+assert_type(Offspring().plain(1), str)
+assert_type(Offspring().handed(1, text="x"), str)
+assert_type(Offspring.of_class(1), dict[str, int])
+assert_type(Concrete().below(1), str)
+assert_type(Holder(1).held(2), list[int])
+
+
+# Continuables are what they were
+
+
+@continuable
+def process(number: int, *, text: str = "") -> str:
+    @step
+    def closure(step: Step, more: int) -> int:
+        return number + more
+
+    assert_type(closure(1), int)
+    assert_type(closure.with_options(name="x")(1), int)
+    return plain(number)
+
+
+@continuable()
+def process_in_parentheses(number: int = 1) -> str:
+    return plain(number)
+
+
+@continuable(
+    max_resumptions=50,
+    resume_wait=timedelta(seconds=2),
+    resume_queue="imports",
+    resume_errors=False,
+    error_wait=[1, 2.5, timedelta(minutes=1)],
+    max_runtime=3600,
+    max_total_runtime=None,
+    save_every=0.5,
+)
+async def process_async(number: int) -> str:
+    return await awaited(number)
+
+
+@continuable
+def process_generic(thing: T) -> list[T]:
+    return generic([thing])
+
+
+assert_type(process(1, text="x"), str)
+assert_type(process(number=1), str)
+assert_type(process.__name__, str)
+assert_type(process_in_parentheses(), str)
+assert_type(asyncio.run(process_async(1)), str)
+assert_type(process_generic(1.5), list[float])
+assert_type(importer.run(1, text="x"), str)
+assert_type(asyncio.run(importer.run_async(1)), str)
+assert_type(Offspring.run_class(1), Offspring)
+assert_type(Importer.run_static(1), str)
+
+
+# RQ's own
+
+
+def enqueue(connection: Redis) -> None:
+    queue = Queue("imports", connection=connection)
+    queue.enqueue(process, 42)
+    queue.enqueue(process_async, 42)
+    queue.enqueue(plain, 42)
+    queue.enqueue(importer.run, 42)
+    queue.enqueue(importer.handed, 42)

@@ -1,0 +1,36 @@
+"""What users' type checkers see, told by mypy: `accepted.py` and `refused.py` are what it reads."""
+
+import os
+from pathlib import Path
+
+import pytest
+from mypy import api
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+OLDEST, NEWEST = "3.10", "3.14"
+
+
+def complaints(sample: str, python: str) -> str:
+    """What `mypy --strict` has to say; an ignored error that is none is an error, too."""
+    how = ["--strict", "--follow-imports", "silent", "--python-version", python]
+    where = ["--config-file", str(ROOT / "setup.cfg"), "--cache-dir", os.devnull]
+    said, failure, _ = api.run([*how, *where, str(HERE / sample)])
+    assert failure == ""
+    return said.replace("Success: no issues found in 1 source file\n", "")
+
+
+@pytest.mark.parametrize("python", [OLDEST, NEWEST])
+def test_decorated_functions_have_their_own_types_less_the_step(
+    monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert complaints("accepted.py", python) == ""
+
+
+@pytest.mark.parametrize("python", [OLDEST, NEWEST])
+def test_what_does_not_fit_a_decorated_function_is_refused_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert complaints("refused.py", python) == ""

@@ -1,0 +1,985 @@
+"""The loops of `step.each`, in both their forms: cut inside the interpreter, and item by item."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+from array import array
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from itertools import count, islice
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from rq_steps import InvalidStepError, Step, step
+from rq_steps.attention import Attention, Unattended, handling
+from rq_steps.loop import loop_over
+from rq_steps.record import SourceMark
+from rq_steps.sources import source_of
+from tests.unit.memory import Job
+
+SEGMENT = 4096
+"""How many items of an iterable the interpreter is left alone with."""
+
+
+class Column:
+    """Like an array of numpy's: a length and an index, no truth, and no equality to rely on."""
+
+    def __init__(self, *items: int) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> int:
+        return self.items[index]
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")
+
+
+class Rows(Sequence[int]):
+    """A sequence of somebody's own."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: Any) -> Any:
+        return (10, 20, 30, 40)[index]
+
+
+class Pages:
+    """Nothing but iterable."""
+
+    def __iter__(self) -> Iterator[int]:
+        yield from (1, 2, 3)
+
+
+class Table(dict[str, int]):
+    """Has keys, as a data frame has: its index is no position."""
+
+
+def generated() -> Iterator[int]:
+    yield from range(5)
+
+
+SOURCES: dict[str, Callable[[], Any]] = {
+    "list": lambda: [5, 6, 7, 8],
+    "tuple": lambda: ("a", "b", "c"),
+    "range": lambda: range(3, 30, 7),
+    "range downwards": lambda: range(5, 0, -1),
+    "range of big numbers": lambda: range(2**70, 2**70 + 4),
+    "list of one": lambda: [None],
+    "empty list": list,
+    "empty range": lambda: range(0),
+    "str": lambda: "häß",
+    "bytes": lambda: b"abc",
+    "deque": lambda: deque([1, 2, 3]),
+    "array": lambda: array("i", [1, 2, 3]),
+    "memoryview": lambda: memoryview(b"abc"),
+    "numpy-like": lambda: Column(1, 2, 3),
+    "own sequence": Rows,
+    "generator": generated,
+    "empty generator": lambda: (each for each in list[int]()),
+    "iterator": lambda: iter([1, 2, 3]),
+    "map": lambda: map(str, [1, 2, 3]),
+    "enumerate": lambda: enumerate("abc"),
+    "file": lambda: io.StringIO("one\ntwo\nthree\n"),
+    "iterable": Pages,
+    "dict": lambda: {"a": 1, "b": 2, "c": 3},
+    "dict keys": lambda: {"a": 1, "b": 2}.keys(),
+    "dict values": lambda: {"a": 1, "b": 2}.values(),
+    "dict items": lambda: {"a": 1, "b": 2}.items(),
+    "ordered dict keys": lambda: OrderedDict(a=1, b=2).keys(),
+    "falsy items": lambda: (each for each in (0, None, "", False)),
+    "table": lambda: Table(a=1, b=2),
+}
+
+
+@pytest.fixture(params=sorted(SOURCES))
+def make(request: pytest.FixtureRequest) -> Callable[[], Iterable[Any]]:
+    """Makes the same source anew for each execution."""
+    return SOURCES[request.param]
+
+
+@pytest.fixture(params=["native", "generator"])
+def job(request: pytest.FixtureRequest) -> Job:
+    return Job(native=request.param == "native")
+
+
+LISTS = pytest.mark.parametrize("kind", [list, tuple, iter, Column])
+"""Sources that go different ways: cut by themselves, cut by ticks, and never cut."""
+
+
+def span(items: range) -> range:
+    return items
+
+
+def sized(kind: Callable[..., Any], length: int) -> Any:
+    return Column(*range(length)) if kind is Column else kind(range(length))
+
+
+# What a loop gives
+
+
+def test_each_gives_the_items_of_the_source(make: Callable[[], Iterable[Any]], job: Job) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        return list(step.each(make()))
+
+    assert job.execute(visit).result == list(make())
+
+
+def test_each_gives_all_items_once_when_it_is_interrupted_after_every_one(
+    make: Callable[[], Iterable[Any]], job: Job
+) -> None:
+    visited: list[Any] = []
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(make()):
+            visited.append(item)
+            job.call()
+
+    job.execute_until_done(visit)
+    assert visited == list(make())
+
+
+def test_each_gives_all_items_once_when_every_checkpoint_is_looked_at(
+    make: Callable[[], Iterable[Any]], job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        return list(step.each(make()))
+
+    execution = job.execute(visit, every=True)
+    assert execution.result == list(make())
+    assert execution.attended_count == max(len(list(make())) - 1, 0)
+
+
+def test_each_gives_all_items_once_when_a_call_is_answered_and_the_loop_goes_on(
+    make: Callable[[], Iterable[Any]], job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        visited = []
+        for item in step.each(make()):
+            visited.append(item)
+            if len(visited) % 2:
+                job.call(None)
+        return visited
+
+    assert job.execute(visit).result == list(make())
+
+
+def test_the_cursor_is_the_number_of_items_done(
+    make: Callable[[], Iterable[Any]], job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        in_body = [step.cursor for _ in step.each(make())]
+        return in_body, step.cursor
+
+    length = len(list(make()))
+    assert job.execute(visit).result == (list(range(length)), length)
+
+
+def test_the_cursor_is_the_number_of_items_done_after_a_call_too(
+    make: Callable[[], Iterable[Any]], job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        cursors = []
+        for _ in step.each(make()):
+            before = step.cursor
+            job.call(None)
+            cursors.append((before, step.cursor))
+        return cursors, step.cursor
+
+    length = len(list(make()))
+    assert job.execute(visit).result == ([(at, at) for at in range(length)], length)
+
+
+@pytest.mark.parametrize("begin", [0, 1, 2])
+def test_each_begins_at_start(begin: int, make: Callable[[], Iterable[Any]], job: Job) -> None:
+    items = list(make())
+    begin = min(begin, len(items))
+
+    @step(start=begin)
+    def visit(step: Step) -> Any:
+        return [(step.cursor, item) for item in step.each(make())]
+
+    assert job.execute(visit).result == list(enumerate(items))[begin:]
+
+
+def test_each_outside_a_continuable_is_the_bare_loop(make: Callable[[], Iterable[Any]]) -> None:
+    @step
+    def visit(step: Step) -> list[Any]:
+        return [(step.cursor, item) for item in step.each(make())]
+
+    assert visit() == list(enumerate(make()))
+
+
+@pytest.mark.parametrize("length", [SEGMENT - 1, SEGMENT, SEGMENT + 1, 3 * SEGMENT])
+@pytest.mark.parametrize("kind", [list, iter])
+def test_long_sources_are_given_whole(kind: Callable[..., Any], length: int) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        return sum(step.cursor == item for item in step.each(kind(range(length)))), step.cursor
+
+    assert Job().execute(visit).result == (length, length)
+
+
+@pytest.mark.parametrize("at", [0, SEGMENT - 2, SEGMENT - 1, SEGMENT, SEGMENT + 1])
+@pytest.mark.parametrize("kind", [list, iter])
+def test_long_sources_are_cut_at_any_place(kind: Callable[..., Any], at: int) -> None:
+    job, visited = Job(), list[int]()
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(kind(range(SEGMENT + 3))):
+            visited.append(item)
+            if item == at:
+                job.call()
+
+    execution = job.execute(visit)
+    assert visited == list(range(at + 1))
+    assert execution.departure is not None
+    assert job.execute(visit).departure is None
+    assert visited == list(range(SEGMENT + 3))
+
+
+def test_an_endless_source_can_be_iterated(job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(count()):
+            if item == 7:
+                job.call()
+
+    assert job.execute(visit).departure is not None
+    assert job.cursor == 8
+
+
+def test_a_generator_is_never_read_ahead_by_more_than_the_item_asked_for(job: Job) -> None:
+    read = []
+
+    def reading() -> Iterator[int]:
+        for item in range(3):
+            read.append(item)
+            yield item
+
+    @step
+    def visit(step: Step) -> Any:
+        return [list(read) for _ in step.each(reading())]
+
+    assert job.execute(visit).result == [[0], [0, 1], [0, 1, 2]]
+
+
+# Where it may be interrupted
+
+
+@LISTS
+def test_an_execution_moves_by_at_least_one_item(kind: Callable[..., Any], job: Job) -> None:
+    visited = list[int]()
+
+    @step
+    def visit(step: Step) -> None:
+        job.call()
+        visited.extend(step.each(sized(kind, 4)))
+
+    for done in (1, 2, 3, 4):
+        execution = job.execute(visit)
+        assert visited == list(range(done))
+        assert (execution.departure is None) == (done == 4)
+
+
+@LISTS
+def test_each_checkpoints_after_an_item_and_before_the_next(
+    kind: Callable[..., Any], job: Job
+) -> None:
+    turns: list[Any] = []
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(sized(kind, 3)):
+            turns.append(item)
+
+    job.execute(visit, lambda execution: turns.append("checkpoint"), every=True)
+    assert turns == [0, "checkpoint", 1, "checkpoint", 2]
+
+
+@LISTS
+def test_nothing_is_interrupted_after_the_last_item(kind: Callable[..., Any], job: Job) -> None:
+    @step
+    def visit(step: Step) -> str:
+        for item in step.each(sized(kind, 3)):
+            if item == 2:
+                job.call()
+        return "whole"
+
+    execution = job.execute(visit)
+    assert execution.departure is None
+    assert execution.result == "whole"
+
+
+@LISTS
+def test_a_call_in_the_body_is_heeded_before_the_next_item(
+    kind: Callable[..., Any], job: Job
+) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(sized(kind, 9)):
+            if item == 4:
+                job.call()
+            visited.append(item)
+
+    job.execute(visit)
+    assert visited == [0, 1, 2, 3, 4]
+
+
+@LISTS
+def test_a_real_signal_is_heeded_before_the_next_item(kind: Callable[..., Any], job: Job) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        with handling(signal.SIGUSR1, job.call):
+            for item in step.each(sized(kind, 9)):
+                if item == 4:
+                    signal.raise_signal(signal.SIGUSR1)
+                visited.append(item)
+
+    job.execute(visit)
+    assert visited == [0, 1, 2, 3, 4]
+    job.execute(visit)
+    assert visited == list(range(9))
+
+
+@LISTS
+def test_a_call_from_another_thread_is_heeded_before_the_next_item(
+    kind: Callable[..., Any], job: Job
+) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(sized(kind, 9)):
+            if item == 4:
+                job.call_from_thread()
+            visited.append(item)
+
+    job.execute(visit)
+    assert visited == [0, 1, 2, 3, 4]
+    job.execute(visit)
+    assert visited == list(range(9))
+
+
+def test_a_loop_that_began_before_every_checkpoint_counts_is_looked_at_from_then_on(
+    job: Job,
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(range(6)):
+            if item == 2:
+                assert job.running is not None
+                job.running.attention.keep()
+
+    assert job.execute(visit).attended_count == 3
+
+
+# Ways out of a loop
+
+
+@LISTS
+def test_break_leaves_the_item_in_hand_undone(kind: Callable[..., Any], job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(sized(kind, 9)):
+            if item == 3:
+                break
+        assert step.cursor == 3
+        job.call()
+        assert step.cursor == 3
+        step.checkpoint()
+
+    job.execute(visit)
+    assert job.cursor == 3
+
+
+@LISTS
+def test_a_step_may_end_by_break_or_return(kind: Callable[..., Any], job: Job) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        for item in step.each(sized(kind, 9)):
+            if item == 3:
+                return item
+        return None
+
+    assert job.execute(visit).result == 3
+    assert job.names == ["visit"]
+
+
+@LISTS
+def test_an_exception_leaves_the_item_in_hand_undone(kind: Callable[..., Any], job: Job) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(sized(kind, 5)):
+            if item == 3 and 3 not in visited:
+                visited.append(item)
+                raise ValueError
+            visited.append(item)
+
+    assert isinstance(job.execute(visit).error, ValueError)
+    assert job.execute(visit).error is None
+    assert visited == [0, 1, 2, 3, 3, 4]
+
+
+@LISTS
+def test_a_users_generator_around_each_may_be_closed(kind: Callable[..., Any], job: Job) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        def doubled() -> Generator[int]:
+            for item in step.each(sized(kind, 9)):
+                yield 2 * item
+
+        generator = doubled()
+        found = list(islice(generator, 4))
+        generator.close()
+        return found, step.cursor
+
+    assert job.execute(visit).result == ([0, 2, 4, 6], 3)
+
+
+@LISTS
+def test_a_users_generator_around_each_is_interrupted_too(
+    kind: Callable[..., Any], job: Job
+) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        for item in (2 * item for item in step.each(sized(kind, 4))):
+            visited.append(item)
+            job.call()
+
+    job.execute_until_done(visit)
+    assert visited == [0, 2, 4, 6]
+
+
+@LISTS
+def test_a_loop_that_is_never_begun_is_at_its_beginning(kind: Callable[..., Any], job: Job) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        step.each(sized(kind, 3))
+        return step.cursor
+
+    assert job.execute(visit).result == 0
+
+
+@LISTS
+def test_user_code_that_swallows_the_interrupt_gets_no_further_item(
+    kind: Callable[..., Any], job: Job
+) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        items = iter(step.each(sized(kind, 9)))
+        while True:
+            try:
+                visited.append(next(items))
+                job.call()
+            except StopIteration:
+                break
+            except BaseException:
+                visited.append("swallowed")
+
+    execution = job.execute(visit)
+    assert execution.departure is not None
+    assert visited == [0, "swallowed"]
+    assert job.names == []
+
+
+# What a source may do while it is iterated
+
+
+def test_a_list_that_grows_gives_what_was_added(job: Job) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        items, visited = [0, 1, 2], list[int]()
+        for item in step.each(items):
+            visited.append(item)
+            if item in (1, 2, 3):
+                job.call(None)
+                items.append(item + 2)
+        return visited
+
+    assert job.execute(visit).result == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_list_that_grows_after_the_call_gives_nothing_before_the_checkpoint(job: Job) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        items = [0, 1]
+        for item in step.each(items):
+            visited.append(item)
+            if item == 1:
+                job.call()
+                items.append(2)
+
+    assert job.execute(visit).departure is not None
+    assert visited == [0, 1]
+
+
+def test_a_list_that_shrinks_ends_the_loop_as_it_would_a_bare_one(job: Job) -> None:
+    @step
+    def visit(step: Step) -> list[int]:
+        items, visited = list(range(9)), list[int]()
+        for item in step.each(items):
+            visited.append(item)
+            if item == 2:
+                del items[5:]
+            if item == 4:
+                del items[:]
+                job.call(None)
+        return visited
+
+    assert job.execute(visit).result == [0, 1, 2, 3, 4]
+
+
+def failing(good: int) -> Iterator[int]:
+    yield from range(good)
+    raise OSError("the source is gone")
+
+
+def test_an_error_in_the_source_leaves_the_item_before_it_done(job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(failing(3)):
+            pass
+
+    execution = job.execute(visit)
+    assert isinstance(execution.error, OSError)
+    assert job.cursor == 3
+
+
+def test_an_error_in_the_source_after_a_call_leaves_the_item_before_it_done(job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        job.call(None)
+        for item in step.each(failing(3)):
+            if item == 1:
+                job.call(None)
+
+    assert isinstance(job.execute(visit).error, OSError)
+    assert job.cursor == 3
+
+
+@pytest.mark.parametrize("good", [0, 1])
+def test_an_error_in_a_source_that_is_called_for_from_the_start_is_counted_right(
+    good: int, job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        job.call(None)
+        for _ in step.each(failing(good)):
+            pass
+
+    job.execute(visit)
+    assert job.cursor == good
+
+
+def test_an_interrupt_in_the_source_leaves_the_item_before_it_done(job: Job) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        def pages() -> Iterator[int]:
+            for item in range(4):
+                step.checkpoint()
+                yield item
+
+        for item in step.each(pages()):
+            visited.append(item)
+            if item == 1:
+                job.call()
+
+    assert job.execute(visit).departure is not None
+    job.execute_until_done(visit)
+    assert visited == [0, 1, 2, 3]
+
+
+# One each a step
+
+
+@LISTS
+def test_a_second_each_is_refused(kind: Callable[..., Any], job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        list(step.each(sized(kind, 3)))
+        step.each(sized(kind, 3))
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == "step 'visit': a second each, one step has one cursor"
+
+
+@LISTS
+def test_a_loop_within_the_loop_is_refused(kind: Callable[..., Any], job: Job) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        for outer in step.each(sized(kind, 3)):
+            for inner in step.each(sized(kind, 3)):
+                visited.append((outer, inner))
+
+    assert isinstance(job.execute(visit).error, InvalidStepError)
+    assert visited == []
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda step: step.set(5),
+        lambda step: step.advance(),
+        lambda step: step.advance(from_=5),
+        lambda step: step.advance(from_="no successor"),
+    ],
+)
+def test_set_and_advance_beside_each_are_refused(move: Callable[[Step], None], job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each([1, 2]):
+            move(step)
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == (
+        "step 'visit': set and advance beside each, which moves the cursor itself"
+    )
+
+
+def test_each_after_set_is_refused(job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.set(0)
+        step.each([1, 2])
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == "step 'visit': each beside set and advance"
+
+
+# What cannot be iterated
+
+
+class Tags(frozenset[str]):
+    pass
+
+
+@pytest.mark.parametrize("source", [set(), {1, 2}, frozenset([1]), Tags("ab"), {1: 2}.keys() | {3}])
+def test_a_set_is_refused_since_it_has_no_stable_order(source: Iterable[Any], job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(source)
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == (
+        f"a {type(source).__name__} has no stable order to resume in: iterate sorted(...)"
+    )
+
+
+def test_an_async_iterable_is_refused(job: Job) -> None:
+    async def rows() -> AsyncIterator[int]:
+        yield 1
+
+    @step
+    def visit(step: Step) -> None:
+        step.each(rows())  # type: ignore[arg-type]  # it is what is refused
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert str(error) == "step.each takes no async iterable, found async_generator"
+
+
+@pytest.mark.parametrize("source", [None, 5, generated])
+def test_what_cannot_be_iterated_is_refused_and_leaves_no_trace(source: Any, job: Job) -> None:
+    def visit_with(source: Any) -> Any:
+        @step
+        def visit(step: Step) -> Any:
+            return list(step.each(source))
+
+        return visit
+
+    assert isinstance(job.execute(visit_with(source)).error, TypeError)
+    assert job.execute(visit_with([1, 2])).result == [1, 2]
+
+
+@pytest.mark.parametrize("start", [-1, True, "b", 1.0, [1]])
+@LISTS
+def test_each_begins_at_an_index(kind: Callable[..., Any], start: object, job: Job) -> None:
+    @step(start=start)
+    def visit(step: Step) -> None:
+        step.each(sized(kind, 3))
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert "begins at an index, but the cursor is " + repr(start) in str(error)
+
+
+@LISTS
+def test_a_cursor_past_the_end_is_refused(kind: Callable[..., Any], job: Job) -> None:
+    @step(start=4)
+    def visit(step: Step) -> None:
+        step.each(sized(kind, 3))
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert "the cursor is 4, but the" in str(error)
+    assert "3 items" in str(error)
+
+
+# Resumed over another source
+
+
+def interrupted_after_two(job: Job, source: Iterable[Any]) -> None:
+    """Leave the step `visit` with cursor 2."""
+
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(source):
+            if step.cursor == 1:
+                job.call()
+
+    assert job.execute(visit).departure is not None
+    assert job.cursor == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (
+            [1, 2, 3],
+            [1, 2, 3, 4],
+            "found a sequence of 4 items, but its cursor 2 was kept for a sequence of 3 items",
+        ),
+        (
+            range(9),
+            range(1),
+            "found a sequence of 1 items, but its cursor 2 was kept for a sequence of 9 items",
+        ),
+        (
+            [1, 2, 3],
+            Pages(),
+            "found an iterable, but its cursor 2 was kept for a sequence of 3 items",
+        ),
+        (
+            Pages(),
+            (1, 2, 3),
+            "found a sequence of 3 items, but its cursor 2 was kept for an iterable",
+        ),
+        (
+            {1: 1, 2: 2, 3: 3},
+            {1: 1, 2: 2},
+            "found an iterable of 2 items, but its cursor 2 was kept for an iterable of 3 items",
+        ),
+    ],
+)
+def test_on_resume_another_kind_or_length_is_an_error_and_never_a_silent_skip(
+    before: Iterable[int], after: Iterable[int], message: str, job: Job
+) -> None:
+    interrupted_after_two(job, before)
+    record = job.record
+
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(after):
+            raise AssertionError("no item may be given")
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == f"step 'visit': {message}"
+    assert job.record == record
+
+
+def test_on_resume_each_in_the_place_of_set_is_an_error(job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        job.call()
+        step.set(1)
+
+    job.execute(visit)
+
+    @step(name="visit")
+    def changed(step: Step) -> None:
+        step.each([1, 2])
+
+    error = job.execute(changed).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == (
+        "step 'visit': found a sequence of 2 items, but its cursor 1 was kept for set and advance"
+    )
+
+
+def test_on_resume_set_in_the_place_of_each_is_an_error(job: Job) -> None:
+    interrupted_after_two(job, [1, 2, 3])
+
+    @step
+    def visit(step: Step) -> None:
+        step.set(3)
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == (
+        "step 'visit': found set and advance, but its cursor 2 was kept for a sequence of 3 items"
+    )
+
+
+def test_on_resume_an_iterable_that_ends_too_early_is_an_error(job: Job) -> None:
+    interrupted_after_two(job, iter([1, 2, 3]))
+
+    @step
+    def visit(step: Step) -> None:
+        step.each(iter([1]))
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error).startswith("the cursor is 2, but the iterable ended after 1 items")
+
+
+def test_on_resume_a_tuple_may_stand_for_a_list_of_the_same_length(job: Job) -> None:
+    interrupted_after_two(job, [1, 2, 3])
+
+    @step
+    def visit(step: Step) -> Any:
+        return list(step.each((1, 2, 3)))
+
+    assert job.execute(visit).result == [3]
+
+
+@pytest.mark.parametrize(
+    ("source", "mark"),
+    [
+        ([1, 2, 3], SourceMark("sequence", 3)),
+        ("abc", SourceMark("sequence", 3)),
+        ({1: 1, 2: 2, 3: 3}, SourceMark("iterable", 3)),
+        ({1: 1, 2: 2, 3: 3}.items(), SourceMark("iterable", 3)),
+        (Pages(), SourceMark("iterable", None)),
+    ],
+)
+def test_the_record_keeps_the_kind_of_source_and_its_length(
+    source: Iterable[Any], mark: SourceMark, job: Job
+) -> None:
+    interrupted_after_two(job, source)
+    current = job.record.current
+    assert current is not None
+    assert current.source == mark
+
+
+# The moment of a call
+
+
+ROOMS = {
+    sys.modules[name].__file__
+    for name in ("rq_steps.loop", "rq_steps.attention", "rq_steps.sources.sequence")
+}
+
+
+class Instructions:
+    """Calls before the nth instruction that the loop executes, as a signal handler could."""
+
+    def __init__(self, nth: int, call: Callable[[], None]) -> None:
+        self.left = nth
+        self._call = call
+
+    @property
+    def called(self) -> bool:
+        return self.left <= 0
+
+    def __enter__(self) -> Instructions:
+        self._previous = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        sys.settrace(self._previous)
+
+    def _trace(self, frame: FrameType, event: str, _argument: object) -> Any:
+        if frame.f_code.co_filename not in ROOMS or self.called:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            self.left -= 1
+            if self.called:
+                self._call()
+        return self._trace
+
+
+class Left(Exception):
+    """At the checkpoint of a loop that stands by itself."""
+
+
+def walk(
+    kind: Callable[..., Any], nth: int, *, leaving: bool
+) -> tuple[bool, list[tuple[int, int]], int]:
+    """Loop over five items with a call in the middle, and one at the nth instruction.
+
+    Answers whether that one was made, the items with the cursor that they saw, and the last cursor.
+    """
+    attention, visited = Unattended(), list[tuple[int, int]]()
+
+    def checkpoint() -> None:
+        attention.given()
+        if leaving:
+            raise Left
+
+    loop = loop_over(source_of(sized(kind, 5)), 0, attention, checkpoint)
+    with Instructions(nth, attention.call) as instructions:
+        try:
+            for item in iter(loop):
+                visited.append((item, loop.cursor))
+                if item == 2:
+                    attention.call()
+        except Left:
+            pass
+    return instructions.called, visited, loop.cursor
+
+
+@pytest.mark.parametrize("leaving", [False, True])
+@pytest.mark.parametrize("kind", [list, tuple, span, iter, Column])
+def test_a_call_at_any_instruction_skips_nothing_and_repeats_nothing(
+    kind: Callable[..., Any], leaving: bool
+) -> None:
+    walk(kind, 1, leaving=leaving)  # Python 3.12 traces instructions only from the second time on
+    for nth in count(1):
+        called, visited, cursor = walk(kind, nth, leaving=leaving)
+        assert visited == [(item, item) for item in range(len(visited))], f"instruction {nth}"
+        assert cursor == len(visited), f"instruction {nth}"
+        if not called:
+            break
+    assert nth > 50
+    assert len(visited) == (3 if leaving else 5)
+
+
+def test_a_loop_is_cut_only_where_attention_can_be_had_from_a_signal_handler() -> None:
+    attention = Attention()
+    kinds = [
+        type(loop_over(source, 0, each, attention.call)).__name__
+        for each in (attention, Unattended())
+        for source in (source_of([1]), source_of(iter([1])), source_of(sized(Column, 1)))
+    ]
+    assert kinds == ["PairLoop"] * 3 + ["SequenceLoop", "IterableLoop", "PairLoop"]
