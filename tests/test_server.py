@@ -170,15 +170,15 @@ def test_a_server_that_never_answers_is_an_error_and_is_ended(tmp_path: Path) ->
     server.close()
 
 
-def test_a_server_ends_with_the_process_that_started_it() -> None:
+def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     script = (
         "import signal, sys; from rq_steps.server import PrivateServer\n"
         "server = PrivateServer(); server.start(); print(server.pid, flush=True)\n"
         "signal.pause()"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as parent:
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         assert lives(pid)

@@ -28,7 +28,7 @@ def wait_for_start(connection: Redis) -> int:
 def test_a_burst_worker_does_the_job_and_ends(worker: Workers, connection: Redis) -> None:
     job = Queue("numbers", connection=connection).enqueue(double, 21)
     assert worker("numbers", worker_class=STOCK, burst=True).wait() == 0
-    assert job.latest_result().return_value == 42  # type: ignore[union-attr]
+    assert job.return_value() == 42
 
 
 def test_a_worker_without_queues_works_for_the_default_one(

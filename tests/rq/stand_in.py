@@ -40,7 +40,8 @@ def redirect_connections(port: int) -> None:
         if self.port == USUAL_PORT:
             self.port = port
 
-    Connection.__init__ = redirected  # type: ignore[method-assign]
+    # The one place that all of redis-py's ways to connect share.
+    setattr(Connection, "__init__", redirected)  # noqa: B010 - mypy refuses the assignment
 
 
 def replace_workers(package: str) -> None:

@@ -24,7 +24,7 @@ import pytest
 from redis import Redis
 from rq import Queue
 
-from rq_steps import Interrupt, InvalidStepError, SimpleWorker, Step, continuable, step
+from rq_steps import Interrupt, InvalidStepError, SimpleWorker, Step, Worker, continuable, step
 from rq_steps import continuation as machine
 from rq_steps.continuation import Continuation
 from rq_steps.keeper import NoKeeper
@@ -725,7 +725,7 @@ def test_what_has_no_name_of_its_own_is_not_pickled_as_something_else() -> None:
         Importer().scale.with_options(name="x"),
         super(Offspring, Offspring()).scale,
     ):
-        with pytest.raises((pickle.PicklingError, AttributeError), match=r"[Cc]an('|no)t pickle"):
+        with pytest.raises((pickle.PicklingError, AttributeError), match=r"an('|no)t (pickle|get)"):
             pickle.dumps(each)
 
 
@@ -740,11 +740,16 @@ def test_a_step_is_copied_as_a_function_is() -> None:
 # Enqueued
 
 
-def result_of(connection: Redis, function: Callable[..., Any], *args: Any) -> Any:
+def result_of(
+    connection: Redis,
+    function: Callable[..., Any],
+    *args: Any,
+    worker: type[SimpleWorker | Worker] = SimpleWorker,
+) -> Any:
     """What a worker returns for it."""
     queue = Queue(connection=connection)
     job = queue.enqueue(function, *args)
-    SimpleWorker([queue], connection=connection).work(burst=True)
+    worker([queue], connection=connection).work(burst=True)
     job.refresh()
     return job.return_value()
 
@@ -752,7 +757,6 @@ def result_of(connection: Redis, function: Callable[..., Any], *args: Any) -> An
 def test_an_enqueued_step_runs_as_the_plain_function(connection: Redis) -> None:
     assert result_of(connection, double, 4) == 8
     assert result_of(connection, listed, 4) == [3, 4, 9]
-    assert result_of(connection, awaited, 4) == ("awaited", 4)
     assert result_of(connection, Importer(7).handed, 4) == (7, 1, 4)
     assert result_of(connection, Importer.static, 4) == ("static", 4)
     assert result_of(connection, Importer.of_class, 4) == ("Importer", "of_class", 4)
@@ -761,10 +765,15 @@ def test_an_enqueued_step_runs_as_the_plain_function(connection: Redis) -> None:
 def test_an_enqueued_continuable_is_named_and_runs(connection: Redis) -> None:
     assert Queue(connection=connection).enqueue(process, 4).func_name == f"{__name__}.process"
     assert result_of(connection, process, 4) == 8
-    assert result_of(connection, process_async, 4) == ("awaited", 4)
     assert result_of(connection, Importer(10).run, 2) == 40
     assert result_of(connection, Importer.run_class, 2) == ("Importer", "of_class", 2)
     assert result_of(connection, Importer.run_static, 2) == ("static", 2)
+
+
+def test_what_is_awaited_can_be_enqueued(connection: Redis) -> None:
+    # In a work-horse: RQ before 3 leaves the event loop open.
+    assert result_of(connection, awaited, 4, worker=Worker) == ("awaited", 4)
+    assert result_of(connection, process_async, 4, worker=Worker) == ("awaited", 4)
 
 
 def test_a_continuable_on_a_queue_that_is_not_asynchronous_runs_at_once(connection: Redis) -> None:
