@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from rq_steps import InvalidStepError, Step, step
-from rq_steps.attention import Attention, Unattended, handling
+from rq_steps.attention import Attention, Unattended
 from rq_steps.loop import loop_over
 from rq_steps.record import SourceMark
+from rq_steps.signals import handling
 from rq_steps.sources import source_of
 from tests.unit.memory import Job
 
