@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import _thread
 import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Protocol
+
+from rq_steps.signals import handling, may_handle
 
 # Never really sent: `interrupt_main` only has its Python handler run in the main thread. Its
 # default action is to be ignored, so that a stray one does no harm.
@@ -96,27 +96,3 @@ class Unattended(Attention):
     def __init__(self) -> None:
         super().__init__()
         self._can_cut = True
-
-
-@contextmanager
-def handling(signum: int, action: Callable[[], None]) -> Iterator[None]:
-    """Have a signal run `action` for a while. In the main thread only."""
-
-    def handler(_signum: int, _frame: FrameType | None) -> None:
-        action()
-
-    previous = signal.signal(signum, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signum, previous)
-
-
-def may_handle(signum: int | None) -> bool:
-    """Whether a signal is nobody else's here."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    return (
-        signum is not None
-        and in_main_thread
-        and signal.getsignal(signum) in (signal.SIG_DFL, signal.SIG_IGN)
-    )

@@ -38,10 +38,10 @@ class Deferral:
             if callable(handlers[signum]):
                 handlers[signum](signum, None)
 
-    def over_in_child(self) -> bool:
-        """The child has its own handlers now. Answers whether SIGTERM was noted meanwhile."""
+    def over_in_child(self) -> None:
+        """The child has its own handlers now: what was sent to it meanwhile reaches them. What was
+        sent to its parent is the parent's to pass on."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._signums)
-        return signal.SIGTERM in self._noted
 
     def _note(self, signum: int, _frame: FrameType | None) -> None:
         self._noted.append(signum)

@@ -32,6 +32,12 @@ def waiting_key(queue: Queue) -> str:
     return f"{ScheduledJobRegistry(queue=queue).key}:rq_steps"
 
 
+def persist(job: Job, pipeline: Pipeline) -> None:
+    """RQ arms the ttl anew: a job that is half done must not vanish, nor may its dependents."""
+    for key in (job.key, job.dependents_key, job.dependencies_key):
+        pipeline.persist(key)
+
+
 def promote_due(queues: Sequence[Queue]) -> int:
     """Enqueue the continuables whose wait is over; answers how many.
 
@@ -42,10 +48,9 @@ def promote_due(queues: Sequence[Queue]) -> int:
         return 0
     due = _due(queues[0].connection, [waiting_key(queue) for queue in queues])
     return sum(
-        _promote(queue, job_id.decode())
+        _promote_all(queue, [job_id.decode() for job_id in job_ids])
         for queue, job_ids in zip(queues, due, strict=True)
-        if job_ids and queue.scheduler_pid is None
-        for job_id in job_ids
+        if job_ids
     )
 
 
@@ -59,13 +64,21 @@ def _due(connection: Redis, keys: list[str]) -> list[list[bytes]]:
         return due
 
 
-def _promote(queue: Queue, job_id: str) -> bool:
+def _promote_all(queue: Queue, job_ids: list[str]) -> int:
+    has_scheduler = queue.scheduler_pid is not None
+    return sum(_promote(queue, job_id, has_scheduler) for job_id in job_ids)
+
+
+def _promote(queue: Queue, job_id: str, has_scheduler: bool) -> bool:
+    """Enqueue the job, or forget it where it does not wait any more; answers whether it was."""
     with queue.connection.pipeline() as pipeline:
         try:
             pipeline.watch(  # type: ignore[no-untyped-call]
                 queue.job_class.key_for(job_id)
             )
-            job = _scheduled(queue, job_id)
+            job = _waiting(queue, job_id)
+            if job is not None and has_scheduler:
+                return False
             pipeline.multi()
             pipeline.zrem(waiting_key(queue), job_id)
             if job is not None:
@@ -76,20 +89,25 @@ def _promote(queue: Queue, job_id: str) -> bool:
     return job is not None
 
 
-def _scheduled(queue: Queue, job_id: str) -> Job | None:
-    """The job, if it still waits: it may have been canceled, deleted or requeued by hand."""
+def _waiting(queue: Queue, job_id: str) -> Job | None:
+    """The job, if it waits as it was left: it may have been canceled, deleted, or enqueued or
+    scheduled anew by somebody."""
     try:
         job: Job = queue.job_class.fetch(job_id, queue.connection, queue.serializer)
     except NoSuchJobError:
         return None
-    return job if job.get_status(refresh=False) == JobStatus.SCHEDULED else None
+    left_until = queue.connection.zscore(waiting_key(queue), job_id)
+    waits_until = queue.connection.zscore(ScheduledJobRegistry(queue=queue).key, job_id)
+    is_scheduled = job.get_status(refresh=False) == JobStatus.SCHEDULED
+    return job if is_scheduled and waits_until == left_until else None
 
 
 def _enqueue(job: Job, queue: Queue, pipeline: Pipeline) -> None:
     front = goes_to_front(job.connection.hget(job.key, HEAD))
+    job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
     ScheduledJobRegistry(queue=queue).remove(job.id, pipeline=pipeline)
     if getattr(job, "has_rate_limit", False):  # since RQ 3
         enqueue_rate_limited(queue, job, pipeline, at_front=front)
     else:
         enqueue(queue, job, pipeline, at_front=front)
-    pipeline.persist(job.key)
+    persist(job, pipeline)

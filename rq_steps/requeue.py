@@ -11,7 +11,7 @@ from rq.registry import ScheduledJobRegistry
 
 from rq_steps.internals import enqueue, forget_result
 from rq_steps.outcome import Interrupted
-from rq_steps.promotion import waiting_key
+from rq_steps.promotion import persist, waiting_key
 from rq_steps.setback import set_right
 from rq_steps.store import CLAIM, ENDED, STARTED
 
@@ -60,6 +60,7 @@ def _put_back(
     assert job.started_at
     assert job.ended_at
     worker.increment_total_working_time(job.ended_at - job.started_at, pipeline)
+    job.origin = queue.name  # an attempt before this one may have moved it
     _clean_up(worker, job, execution, pipeline)
     if is_ours and data is not None:
         job.meta = {}  # RQ writes the whole job, but no empty meta: what others wrote to it stays
@@ -103,9 +104,7 @@ def _enqueue(
     else:
         enqueue(queue, job, pipeline, at_front=interrupted.front)
         pipeline.sadd(queue.redis_queues_keys, queue.key)
-    # RQ arms the ttl anew: a job that is half done must not vanish, nor may its dependents.
-    for key in (job.key, job.dependents_key, job.dependencies_key):
-        pipeline.persist(key)
+    persist(job, pipeline)
 
 
 def _schedule(job: Job, queue: Queue, when: datetime, pipeline: Pipeline) -> None:

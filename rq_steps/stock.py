@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rq.queue import Queue
 from rq.worker import BaseWorker
 
-from rq_steps.attention import Attention, handling, may_handle
+from rq_steps.attention import Attention
 from rq_steps.errors import StepsError
 from rq_steps.events import logger
 from rq_steps.outcome import Interrupted
+from rq_steps.signals import handling, may_handle
 from rq_steps.store import SUPERSEDED
 
 if TYPE_CHECKING:

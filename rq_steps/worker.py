@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from time import monotonic
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import rq.worker
@@ -29,6 +28,7 @@ from rq_steps.performing import performing
 from rq_steps.promotion import promote_due
 from rq_steps.recovery import recover_after_horse, recover_lost, rescue_stuck
 from rq_steps.requeue import put_back
+from rq_steps.signals import handle
 from rq_steps.store import reopen
 
 if TYPE_CHECKING:
@@ -109,9 +109,10 @@ class ContinuableWorkerMixin(Base):
     def setup_work_horse_signals(self) -> None:
         """SIGTERM to the work-horse itself means the same: systemd and Heroku send it to all."""
         super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
-        signal.signal(signal.SIGTERM, self._stop_horse)
-        if self._deferral.over_in_child() or self._is_orphan_from_now_on():
-            self._stop_horse(signal.SIGTERM, None)
+        handle(signal.SIGTERM, self._stop_horse)
+        self._deferral.over_in_child()
+        if self._is_orphan_from_now_on():
+            self._stop_horse()
 
     def _is_orphan_from_now_on(self) -> bool:
         """A work-horse whose worker dies is told so by SIGTERM. Has it died already?"""
@@ -120,7 +121,7 @@ class ContinuableWorkerMixin(Base):
         signal_when_parent_dies(signal.SIGTERM)
         return os.getppid() != self.pid
 
-    def _stop_horse(self, _signum: int, _frame: FrameType | None) -> None:
+    def _stop_horse(self) -> None:
         self._told_to_stop = True
         self._call_for_attention()
 

@@ -146,12 +146,16 @@ def work(
     *queues: str,
     executions: int | None = None,
     worker_class: type[BaseWorker] = Worker,
+    burst: bool = True,
     **options: Any,
 ) -> None:
-    """A new worker works until it finds no job, was told to stop, or has run so many executions."""
+    """A new worker works until it finds no job, was told to stop, or has run so many executions.
+
+    Not in a burst, it waits for jobs.
+    """
     worker = worker_class(list(queues) or ["default"], connection=connection, **options)
     with _signal_handlers_put_back():
-        worker.work(burst=True, max_jobs=executions)
+        worker.work(burst=burst, max_jobs=executions)
 
 
 @contextmanager
@@ -216,7 +220,9 @@ def failure(job: Job) -> str:
 
 def is_waiting(job: Job) -> bool:
     """Is it to come back when its wait is over?"""
-    return job.get_status() == "scheduled" and job.id in ScheduledJobRegistry(job=job)
+    copy = another_copy(job)
+    registry = ScheduledJobRegistry(copy.origin, connection=copy.connection)
+    return copy.get_status() == "scheduled" and copy.id in registry.get_job_ids()
 
 
 def wait_of(job: Job, queue: Queue) -> float:

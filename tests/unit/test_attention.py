@@ -13,7 +13,8 @@ from types import FrameType
 import pytest
 
 from rq_steps import watch as watch_room
-from rq_steps.attention import Attention, Unattended, handling, may_handle
+from rq_steps.attention import Attention, Unattended
+from rq_steps.signals import handling, may_handle
 from rq_steps.watch import Watch
 
 DEADLINE = 10.0

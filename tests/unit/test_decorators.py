@@ -554,6 +554,19 @@ def test_a_step_declared_in_a_continuable_and_never_called_is_warned_of(
     assert "step 'forgotten' was declared and never called" in caplog.text
 
 
+def test_an_async_continuable_warns_of_what_it_never_called(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @continuable
+    async def forgetful() -> None:
+        @step
+        async def forgotten() -> None: ...
+
+    with caplog.at_level(logging.WARNING, logger="rq_steps"):
+        asyncio.run(forgetful())
+    assert "step 'forgotten' was declared and never called" in caplog.text
+
+
 def test_steps_of_a_module_that_a_continuable_imports_are_not_warned_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import io
 import signal
-import sys
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from itertools import count, islice
-from types import FrameType
 from typing import Any
 
 import pytest
 
 from rq_steps import InvalidStepError, Step, step
-from rq_steps.attention import Attention, Unattended, handling
+from rq_steps.attention import Attention, Unattended
 from rq_steps.loop import loop_over
 from rq_steps.record import SourceMark
+from rq_steps.signals import handling
 from rq_steps.sources import source_of
+from tests.unit.instructions import Instructions
 from tests.unit.memory import Job
 
 SEGMENT = 4096
@@ -893,40 +893,7 @@ def test_the_record_keeps_the_kind_of_source_and_its_length(
 # The moment of a call
 
 
-ROOMS = {
-    sys.modules[name].__file__
-    for name in ("rq_steps.loop", "rq_steps.attention", "rq_steps.sources.sequence")
-}
-
-
-class Instructions:
-    """Calls before the nth instruction that the loop executes, as a signal handler could."""
-
-    def __init__(self, nth: int, call: Callable[[], None]) -> None:
-        self.left = nth
-        self._call = call
-
-    @property
-    def called(self) -> bool:
-        return self.left <= 0
-
-    def __enter__(self) -> Instructions:
-        self._previous = sys.gettrace()
-        sys.settrace(self._trace)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        sys.settrace(self._previous)
-
-    def _trace(self, frame: FrameType, event: str, _argument: object) -> Any:
-        if frame.f_code.co_filename not in ROOMS or self.called:
-            return None
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            self.left -= 1
-            if self.called:
-                self._call()
-        return self._trace
+ROOMS = ("rq_steps.loop", "rq_steps.attention", "rq_steps.sources.sequence")
 
 
 class Left(Exception):
@@ -948,7 +915,7 @@ def walk(
             raise Left
 
     loop = loop_over(source_of(sized(kind, 5)), 0, attention, checkpoint)
-    with Instructions(nth, attention.call) as instructions:
+    with Instructions(nth, attention.call, ROOMS) as instructions:
         try:
             for item in iter(loop):
                 visited.append((item, loop.cursor))

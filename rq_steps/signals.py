@@ -1,0 +1,73 @@
+"""Signals that are taken as a request, in one process and in none that is forked from it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+_replaced: dict[int, Any] = {}
+"""The handlers that stood where ours stand now, by signal."""
+
+
+@contextmanager
+def handling(signum: int, action: Callable[[], None]) -> Iterator[None]:
+    """Have a signal run `action` for a while. In the main thread only."""
+    handle(signum, action)
+    try:
+        yield
+    finally:
+        _restore(signum)
+
+
+def handle(signum: int, action: Callable[[], None]) -> None:
+    """Have a signal run `action`, in this process only.
+
+    In a process that user code forks from this one, what stood before stands again: its
+    `terminate()` has to end it, or a pool of such processes never closes.
+    """
+
+    def handler(_signum: int, _frame: FrameType | None) -> None:
+        action()
+
+    _replaced[signum] = signal.signal(signum, handler)
+
+
+def may_handle(signum: int | None) -> bool:
+    """Whether a signal is nobody else's here."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return (
+        signum is not None
+        and in_main_thread
+        and signal.getsignal(signum) in (signal.SIG_DFL, signal.SIG_IGN)
+    )
+
+
+def _restore(signum: int) -> None:
+    if signum in _replaced:
+        signal.signal(signum, _replaced.pop(signum))
+
+
+def _before_fork() -> None:
+    """Python drops the signals that come while it sets up the child: there they wait meanwhile."""
+    if _replaced:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _replaced)
+
+
+def _in_parent() -> None:
+    if _replaced:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _replaced)
+
+
+def _in_child() -> None:
+    for signum in tuple(_replaced):
+        _restore(signum)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
