@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from rq_steps import continuation
-from rq_steps.options import Options, Seconds, continuable_options, step_options
+from rq_steps.options import MARK, Options, Seconds, continuable_options, step_options
 from rq_steps.signatures import ClassMethod, Method, MethodTakesStep, TakesStep, refuse_step
 from rq_steps.step_function import BoundStep, StepFunction, StepMethod
 
@@ -20,8 +20,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
 F = TypeVar("F", bound=Callable[..., Any])
-
-_MARK = "__continuable__"
 
 
 @overload
@@ -88,7 +86,7 @@ def continuable(
         _refuse_undecoratable(function, "@continuable")
         refuse_step(function)
         decorated = _continuable(function, options)
-        vars(decorated)[_MARK] = True
+        vars(decorated)[MARK] = True
         return decorated
 
     return decorate if function is None else decorate(function)
@@ -238,7 +236,7 @@ def _refuse_undecoratable(function: Any, decorator: str) -> None:
         raise TypeError(
             f"{decorator} decorates a function, and takes its options by name: found {function!r}"
         )
-    if _MARK in vars(function):
+    if MARK in vars(function):
         raise TypeError(
             f"{decorator} over @continuable: {function.__qualname__} is a continuable already"
         )

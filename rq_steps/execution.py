@@ -18,11 +18,11 @@ from rq_steps.continuation import Continuation
 from rq_steps.events import Event, Resumed, Started, publish
 from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import Departure
-from rq_steps.lease import RENEW_EVERY
 from rq_steps.meta import KEY, progress
 from rq_steps.options import Options
 from rq_steps.patience import patiently
 from rq_steps.pulse import Pulse
+from rq_steps.settings import RENEW_EVERY
 from rq_steps.slices import Slices
 from rq_steps.store import STARTED, Answer, Store
 from rq_steps.values import JSON

@@ -2,7 +2,7 @@
 
 RQ's own registry says so after ten minutes or more, and then fails the job. A lease lies beside it,
 in a sorted set for each queue: the ids of the continuables that run, by the time on Redis' clock at
-which they count as lost.
+which they count as lost. Plain jobs have none.
 """
 
 from __future__ import annotations
@@ -11,15 +11,41 @@ from typing import TYPE_CHECKING
 
 from rq.registry import StartedJobRegistry
 
+from rq_steps.settings import LEASE
+from rq_steps.wire import script, source
+
 if TYPE_CHECKING:
     from redis import Redis
-
-LEASE = 30.0
-"""Seconds. With `LOOK_EVERY` and a look that takes its time, less than a minute in all."""
-RENEW_EVERY = 10.0
-LOOK_EVERY = 10.0
+    from redis.client import Pipeline
+    from rq.job import Job
 
 
 def lease_key(queue_name: str, connection: Redis) -> str:
     """The sorted set of a queue's leases."""
     return f"{StartedJobRegistry(queue_name, connection=connection).key}:rq_steps"
+
+
+def take_lease(job: Job) -> None:
+    """From now on the job counts as lost when nothing is heard of it."""
+    args: list[str | float] = [job.id, LEASE]
+    script(job.connection, "lease")(keys=[_key(job)], args=args)
+
+
+def vouch_for(job: Job, worker_name: str) -> None:
+    """Renew the lease of a job from the worker's side, whose work-horse may be deaf for a while."""
+    args: list[str | float] = [worker_name, job.id, LEASE]
+    script(job.connection, "vouch")(keys=[job.key, _key(job)], args=args)
+
+
+def has_lease(job: Job) -> bool:
+    """Has nobody closed the books on the job?"""
+    return job.connection.zscore(_key(job), job.id) is not None
+
+
+def end_lease(job: Job, pipeline: Pipeline) -> None:
+    """With the transaction nobody need look after the job any more, unless it runs elsewhere."""
+    pipeline.eval(source("unlease"), 2, job.key, _key(job), job.id)
+
+
+def _key(job: Job) -> str:
+    return lease_key(job.origin, job.connection)

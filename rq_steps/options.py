@@ -10,6 +10,9 @@ from typing import TypeAlias
 
 Seconds: TypeAlias = "float | timedelta"
 
+MARK = "__continuable__"
+"""The attribute that tells a continuable from any other function."""
+
 
 @dataclass(frozen=True)
 class Options:

@@ -11,11 +11,10 @@ from redis.exceptions import ConnectionError, TimeoutError
 from redis.retry import Retry
 
 from rq_steps.events import logger
+from rq_steps.settings import OUTAGE
 
 T = TypeVar("T")
 
-OUTAGE = 600.0
-"""Seconds for which an execution waits; then it ends, as if it had been killed."""
 LONGEST_PAUSE = 10.0
 FIRST_PAUSE = 0.1
 

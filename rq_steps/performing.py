@@ -11,7 +11,7 @@ from rq import get_current_job
 
 from rq_steps.execution import Execution
 from rq_steps.jobworker import JobWorker
-from rq_steps.options import Options
+from rq_steps.options import MARK, Options
 from rq_steps.stock import StockWorker
 
 if TYPE_CHECKING:
@@ -42,6 +42,14 @@ def execution_of(continuable: Callable[..., Any], options: Options) -> Execution
     if job is None or job.worker_name == _SYNC or not _runs(job, continuable):
         return None
     return Execution(job, options, _worker.get() or StockWorker(job))
+
+
+def is_continuable(job: Job) -> bool:
+    """Is what the job runs a continuable? What cannot be imported is none: that is RQ's to tell."""
+    try:
+        return any(hasattr(each, MARK) for each in _unwrapped(job.func))
+    except Exception:
+        return False
 
 
 def _runs(job: Job, continuable: Callable[..., Any]) -> bool:

@@ -88,7 +88,7 @@ class Record:
         head = {name: getattr(self, name) for name in _PLAIN_FIELDS}
         head["version"] = VERSION
         head["completed"] = len(self.completed)
-        head["run"] = {"created_at": self.run.created_at, "repeats_left": self.run.repeats_left}
+        head["run"] = _dumpable_run(self.run)
         head["current"] = self.current and _dumpable(self.current)
         return _dump(head)
 
@@ -140,16 +140,19 @@ class Death(NamedTuple):
     """How often in a row the job died at this place."""
     step: str | None
     cursor: JSON
+    completed: int
     too_many: bool
     """Is `max_resumptions` exceeded?"""
 
 
-def after_death(head: str | bytes | None, run: Run) -> Death:
+def after_death(head: str | bytes | None, run: Run, *, counted: bool = True) -> Death:
     """The head of a job whose execution died: it is counted, anew where progress was made."""
-    data = json.loads(head) if head is not None else json.loads(Record(run).head())
+    data = json.loads(head) if head is not None else {}
+    if data.get("run") != _dumpable_run(run):  # of an earlier run: this one has not got so far
+        data = json.loads(Record(run).head())
     current = data["current"] or {"name": None, "cursor": None}
-    place = [data["completed"], current["name"], current["cursor"]]
-    deaths = data.get("deaths", 0) + 1 if data.get("died_at") == place else 1
+    completed, step, cursor = place = [data["completed"], current["name"], current["cursor"]]
+    deaths = (data.get("deaths", 0) if data.get("died_at") == place else 0) + counted
     limit = data.get("max_resumptions")
     too_many = limit is not None and data["resumptions"] >= limit
     data |= {
@@ -159,12 +162,16 @@ def after_death(head: str | bytes | None, run: Run) -> Death:
         "finished": False,
         "front": True,
     }
-    return Death(_dump(data), deaths, current["name"], current["cursor"], too_many)
+    return Death(_dump(data), deaths, step, cursor, completed, too_many)
 
 
 def revived(head: str | bytes) -> str:
     """The head of a job that failed for its deaths: `rq requeue` gives it another round."""
     return _dump(json.loads(head) | {"deaths": 0, "died_at": None})
+
+
+def _dumpable_run(run: Run) -> dict[str, Any]:
+    return {"created_at": run.created_at, "repeats_left": run.repeats_left}
 
 
 def _load_current(data: dict[str, Any] | None) -> Current | None:

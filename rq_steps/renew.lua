@@ -1,13 +1,22 @@
--- Renews the lease of a job, if it is still this execution's.
+-- Renews the lease of a job, if it is still this execution's, and has RQ's books say that it runs:
+-- its worker, which writes there, may have died.
 --
 -- KEYS[1]  the job's hash
 -- KEYS[2]  the leases of its queue
+-- KEYS[3]  RQ's registry of started jobs
+-- KEYS[4]  RQ's registry of the job's executions
 -- ARGV[1]  the token of the execution
 -- ARGV[2]  the id of the job
 -- ARGV[3]  the length of a lease, in seconds
+-- ARGV[4]  for how many seconds RQ is to believe that the job runs
 
 local claim = redis.call('HGET', KEYS[1], 'rq_steps:claim')
-if claim == ARGV[1] or claim == 'ended:' .. ARGV[1] then
-    local now = redis.call('TIME')
-    redis.call('ZADD', KEYS[2], now[1] + now[2] / 1000000 + ARGV[3], ARGV[2])
+if claim ~= ARGV[1] and claim ~= 'ended:' .. ARGV[1] then
+    return
+end
+local now = redis.call('TIME')
+now = now[1] + now[2] / 1000000
+redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[2])
+for _, execution in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
+    redis.call('ZADD', KEYS[3], 'XX', 'GT', math.ceil(now + ARGV[4]), ARGV[2] .. ':' .. execution)
 end

@@ -13,6 +13,7 @@ from rq_steps.internals import enqueue, forget_result
 from rq_steps.outcome import Interrupted
 from rq_steps.promotion import persist, waiting_key
 from rq_steps.setback import set_right
+from rq_steps.slots import release_slot_of
 from rq_steps.store import CLAIM, ENDED, STARTED
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def put_back(
                 break
             except WatchError:
                 continue
-    _release_slot(job, is_back)
+    release_slot_of(job, is_back=is_back)
 
 
 def _put_back(
@@ -130,15 +131,3 @@ def _target(queue: Queue, interrupted: Interrupted) -> Queue:
 def _redis_now(pipeline: Pipeline) -> datetime:
     seconds, microseconds = pipeline.time()
     return datetime.fromtimestamp(seconds + microseconds / 1_000_000, tz=timezone.utc)
-
-
-def _release_slot(job: Job, is_back: bool) -> None:
-    """A slot is kept by a job that was requeued at once, and freed while one waits, or is over."""
-    try:
-        from rq.rate_limit import RateLimitRegistry, release_slot
-    except ImportError:  # before RQ 3
-        return
-    if is_back:
-        release_slot(job)
-    elif job.has_rate_limit:
-        RateLimitRegistry.from_job(job).release_stale_and_enqueue(job.id)

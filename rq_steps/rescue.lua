@@ -1,13 +1,71 @@
--- Puts a job back that was taken from its queue and never begun.
+-- Puts back the jobs that were taken from a queue and not begun for some time. They stand in the
+-- intermediate queue or in the registry of started jobs, but do not count as started.
 --
--- KEYS[1]  the intermediate queue
--- KEYS[2]  the queue
--- ARGV[1]  the id of the job
+-- KEYS[1]  the queue
+-- KEYS[2]  its intermediate queue
+-- KEYS[3]  its registry of started jobs, with members <job>:<execution>
+-- KEYS[4]  a hash of ours: since when a job has been seen so, and when it had been enqueued
+-- ARGV[1]  seconds after which it is put back
+-- ARGV[2…] what stands before a job's id in the keys of: the job, RQ's mark of its being in the
+--          intermediate queue, the registry of its executions; and before <job>:<execution> in the
+--          key of an execution
 --
--- Answers 1 where it was there: of all that look, one puts it back.
+-- Answers the ids of the jobs that were put back.
 
-local was_there = redis.call('LREM', KEYS[1], 1, ARGV[1])
-if was_there == 1 then
-    redis.call('LPUSH', KEYS[2], ARGV[1])
+local now = redis.call('TIME')
+now = now[1] + now[2] / 1000000
+
+local held = {}
+for _, job in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
+    held[job] = {}
 end
-return was_there
+for _, entry in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+    local job = string.match(entry, '^(.*):')
+    if job then
+        held[job] = held[job] or {}
+        table.insert(held[job], entry)
+    end
+end
+
+local function is_unbegun(job)
+    local status = redis.call('HGET', ARGV[2] .. job, 'status')
+    return status == 'queued' and not redis.call('LPOS', KEYS[1], job)
+end
+
+-- What was enqueued anew meanwhile has been begun meanwhile.
+local function has_been_so(job)
+    local enqueued = redis.call('HGET', ARGV[2] .. job, 'enqueued_at') or ''
+    local since, before = string.match(redis.call('HGET', KEYS[4], job) or '', '^(%S+) (.*)$')
+    if before ~= enqueued then
+        redis.call('HSET', KEYS[4], job, string.format('%.6f %s', now, enqueued))
+        return false
+    end
+    return now - tonumber(since) >= tonumber(ARGV[1])
+end
+
+local function put_back(job, entries)
+    redis.call('LREM', KEYS[2], 1, job)
+    for _, entry in ipairs(entries) do
+        redis.call('ZREM', KEYS[3], entry)
+        redis.call('DEL', ARGV[5] .. entry)
+    end
+    redis.call('DEL', ARGV[3] .. job, ARGV[4] .. job)
+    redis.call('HDEL', KEYS[4], job)
+    redis.call('LPUSH', KEYS[1], job)
+end
+
+local rescued = {}
+for job, entries in pairs(held) do
+    if not is_unbegun(job) then
+        held[job] = nil
+    elseif has_been_so(job) then
+        put_back(job, entries)
+        table.insert(rescued, job)
+    end
+end
+for _, job in ipairs(redis.call('HKEYS', KEYS[4])) do
+    if not held[job] then
+        redis.call('HDEL', KEYS[4], job)
+    end
+end
+return rescued

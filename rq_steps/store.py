@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rq_steps.lease import LEASE, lease_key
+from rq_steps.books import HEARTBEAT, registry_of
+from rq_steps.lease import lease_key
 from rq_steps.meta import merged
 from rq_steps.record import Completed, Record, Run, completed_count, unfinished
 from rq_steps.setback import set_right
+from rq_steps.settings import LEASE
 from rq_steps.values import JSON
 from rq_steps.wire import Wire, script
 
@@ -99,8 +101,10 @@ class Store:
 
     def renew(self) -> None:
         """Say that the job is alive, whatever its code is doing."""
-        args: list[str | float] = [self._token, self._job.id, LEASE]
-        self._script("renew")(keys=[self._job.key, self._lease], args=args)
+        job = self._job
+        started, executions = job.started_job_registry.key, registry_of(job).key
+        args: list[str | float] = [self._token, job.id, LEASE, HEARTBEAT]
+        self._script("renew")(keys=[job.key, self._lease, started, executions], args=args)
 
     def latest_meta(self) -> Any:
         """Meta as last seen in Redis, or None where it cannot be read."""

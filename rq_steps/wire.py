@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 def script(client: Redis, name: str) -> Script:
     """The script `<name>.lua`. Its keys and answers stand in its header."""
-    return client.register_script(_source(name))
+    return client.register_script(source(name))
 
 
 @cache
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """The text of `<name>.lua`, for a transaction: there a script that is not loaded would fail."""
     return files("rq_steps").joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 

@@ -20,16 +20,15 @@ from rq.queue import Queue
 from rq_steps.attention import Attention
 from rq_steps.deferral import Deferral
 from rq_steps.events import logger
-from rq_steps.lease import LOOK_EVERY, lease_key
+from rq_steps.idle import IdlerMixin
 from rq_steps.outcome import Interrupted
 from rq_steps.parent import signal_when_parent_dies
 from rq_steps.patience import AWAY
 from rq_steps.performing import performing
 from rq_steps.promotion import promote_due
-from rq_steps.recovery import recover_after_horse, recover_lost, rescue_stuck
 from rq_steps.requeue import put_back
 from rq_steps.signals import handle
-from rq_steps.store import reopen
+from rq_steps.survivor import SurvivorMixin
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -39,7 +38,7 @@ else:
     Base = object
 
 
-class ContinuableWorkerMixin(Base):
+class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
     """Goes over any worker class: `class MyWorker(ContinuableWorkerMixin, TheirWorker)`.
 
     A continuable that runs on it is interrupted when the worker is asked to shut down, and goes on
@@ -49,12 +48,7 @@ class ContinuableWorkerMixin(Base):
     promotion_interval = 1.0
     """Seconds between two looks for continuables whose wait is over."""
 
-    recovery_interval = LOOK_EVERY
-    """Seconds between two looks for jobs whose worker died."""
-
     _told_to_stop = False
-    _horse_died = False
-    _recovered_at = float("-inf")
     _attention: Attention | None = None
     _promoted_at = float("-inf")
 
@@ -160,36 +154,6 @@ class ContinuableWorkerMixin(Base):
         else:
             super().handle_job_retry(job, queue, retry, started_job_registry, execution)
 
-    def cleanup_execution(self, job: Job, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
-        """With RQ's books on an execution closed, nobody need look after it any more."""
-        super().cleanup_execution(job, pipeline, *args, **kwargs)
-        pipeline.zrem(lease_key(job.origin, self.connection), job.id)
-
-    def handle_job_failure(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
-        """A job whose work-horse died has not failed.
-
-        A continuable that returned, and whose callback failed, has not finished: `rq requeue` goes
-        on with it.
-        """
-        if self._horse_died and recover_after_horse(queue, job.id, self.name):
-            self._horse_died = False
-            return
-        self._horse_died = False
-        reopen(job)
-        super().handle_job_failure(job, queue, *args, **kwargs)
-
-    def handle_work_horse_killed(self, *args: Any, **kwargs: Any) -> None:
-        super().handle_work_horse_killed(*args, **kwargs)  # type: ignore[no-untyped-call]
-        self._horse_died = True
-
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        """A cold shutdown kills the work-horse, and ends the worker from its signal handler."""
-        try:
-            super().execute_job(job, queue)
-        except SystemExit:
-            recover_after_horse(queue, job.id, self.name)
-            raise
-
     def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
         """Redis may be away for a while: the work-horse waits for it, and so does the worker."""
         try:
@@ -199,23 +163,11 @@ class ContinuableWorkerMixin(Base):
 
     # Waiting
 
-    def dequeue_job_and_maintain_ttl(
-        self, timeout: int | None, max_idle_time: int | None = None
-    ) -> tuple[Job, Queue] | None:
-        """Wakes up often enough to see a wait that is over."""
-        if timeout is not None:
-            timeout = max(1, min(timeout, int(self.promotion_interval)))
-        return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
-
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         super().heartbeat(timeout, pipeline)
         if not self.is_horse and monotonic() >= self._promoted_at + self.promotion_interval:
             self._promoted_at = monotonic()
             promote_due(self.queues)
-        if not self.is_horse and monotonic() >= self._recovered_at + self.recovery_interval:
-            self._recovered_at = monotonic()
-            recover_lost(self.queues)
-            rescue_stuck(self.queues)
 
     # Logging
 

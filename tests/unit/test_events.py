@@ -11,6 +11,7 @@ import pytest
 
 from rq_steps import events
 from rq_steps.events import (
+    Died,
     Errored,
     Event,
     Finished,
@@ -61,6 +62,16 @@ LINES = [
         Superseded("42", "rows", 7, 1, "canceled"),
         "WARNING",
         "Job 42: canceled at 'rows', cursor 7, this execution ends",
+    ),
+    (
+        Died("42", "rows", 7, 2, False),
+        "WARNING",
+        "Job 42: died at 'rows', cursor 7, 2 times in a row there, put back",
+    ),
+    (
+        Died("42", None, None, 3, True),
+        "ERROR",
+        "Job 42: died before its first step, 3 times in a row there, failed",
     ),
     (Finished("42", 3, 2), "INFO", "Job 42: finished: 3 steps in 2 executions"),
 ]

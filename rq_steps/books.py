@@ -1,0 +1,40 @@
+"""RQ's books on the executions of a job, closed when nobody is left to do it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rq.executions import Execution, ExecutionRegistry
+
+if TYPE_CHECKING:
+    from redis.client import Pipeline
+    from rq.job import Job
+
+HEARTBEAT = 90.0
+"""Seconds for which RQ believes that a job runs when nothing is heard of it: by default as long."""
+
+
+def registry_of(job: Job) -> ExecutionRegistry:
+    """Where RQ keeps the ids of the job's executions."""
+    return ExecutionRegistry(job.id, connection=job.connection)
+
+
+def is_open(execution: Execution, job: Job) -> bool:
+    """Has RQ not seen its end?"""
+    key = job.started_job_registry.key
+    return job.connection.zscore(key, execution.composite_key) is not None
+
+
+def open_executions(job: Job) -> list[Execution]:
+    """All that RQ has not seen the end of, even where they have expired: they are not fetched."""
+    started = job.started_job_registry.get_job_and_execution_ids(cleanup=False)
+    ids = {execution_id for job_id, execution_id in started if job_id == job.id}
+    ids.update(registry_of(job).get_execution_ids())
+    return [Execution(each, job.id, connection=job.connection) for each in sorted(ids)]
+
+
+def close(executions: list[Execution], job: Job, worker_name: str, pipeline: Pipeline) -> None:
+    """RQ's cleanup must not come upon them, and fail a job that runs again."""
+    for execution in executions:
+        execution.worker_name = worker_name  # RQ 3 has an index by worker
+        execution.delete(job=job, pipeline=pipeline)

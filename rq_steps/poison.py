@@ -1,0 +1,64 @@
+"""Jobs that die again and again at one place: they would take one worker after the other along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rq.exceptions import AbandonedJobError
+from rq.job import JobStatus
+from rq.results import Result
+from rq.timeouts import JobTimeoutException
+
+from rq_steps.events import logger, place
+from rq_steps.record import Death, revived
+from rq_steps.store import HEAD
+
+if TYPE_CHECKING:
+    from redis.client import Pipeline
+    from rq.job import Job
+    from rq.queue import Queue
+
+MOST_DEATHS = 3
+"""A job that dies as often in a row at one place fails."""
+
+
+def is_poison(death: Death) -> bool:
+    """Has the job died often enough?"""
+    return death.deaths >= MOST_DEATHS or death.too_many
+
+
+def bury(job: Job, death: Death, pipeline: Pipeline) -> None:
+    """Fail the job for good. Its record is kept, and `rq requeue` gives it another round."""
+    why = _why(death)
+    job.set_status(JobStatus.FAILED, pipeline=pipeline)
+    pipeline.hset(job.key, HEAD, revived(death.head))
+    job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
+    job.failed_job_registry.add(job, ttl=job.failure_ttl, pipeline=pipeline, exc_string=why)
+    Result.create_failure(job, job.failure_ttl, why, pipeline=pipeline)
+
+
+def tell_of_burial(job: Job, queue: Queue, death: Death) -> None:
+    """As RQ's own cleanup of abandoned jobs does."""
+    why = _why(death)
+    try:
+        _call_back(job, queue, AbandonedJobError(why))
+    except Exception:
+        logger.exception("Job %s: its failure callback raised", job.id)
+    queue.enqueue_dependents(job)
+    if hasattr(job, "send_webhooks"):  # since RQ 3
+        job.send_webhooks(JobStatus.FAILED, exc_string=why)
+
+
+def _call_back(job: Job, queue: Queue, error: AbandonedJobError) -> None:
+    callback, timeout = job.failure_callback, job.failure_callback_timeout
+    if callback is None:
+        return
+    with queue.death_penalty_class(timeout, JobTimeoutException, job_id=job.id):
+        callback(job, job.connection, type(error), error, None)
+
+
+def _why(death: Death) -> str:
+    where = place(death.step, death.cursor, death.completed)
+    if death.too_many:
+        return f"the job died {where}, and was resumed as often as max_resumptions allows"
+    return f"the job died {death.deaths} times in a row {where}"

@@ -1,0 +1,137 @@
+"""What a worker does about the deaths of its work-horses and of other workers."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import rq.worker
+
+from rq_steps.books import is_open
+from rq_steps.children import ends_within
+from rq_steps.internals import asked_to_stop
+from rq_steps.lease import end_lease, has_lease, take_lease, vouch_for
+from rq_steps.performing import is_continuable
+from rq_steps.recovery import find, recover, recover_lost
+from rq_steps.settings import LOOK_EVERY, RENEW_EVERY
+from rq_steps.store import reopen
+from rq_steps.unbegun import put_back_unbegun, rescue_unbegun, spare_unbegun
+
+if TYPE_CHECKING:
+    from redis.client import Pipeline
+    from rq.executions import Execution
+    from rq.job import Job
+    from rq.queue import Queue
+
+    Base = rq.worker.Worker
+else:
+    Base = object
+
+
+class SurvivorMixin(Base):
+    """Puts back the jobs of those who died, its own work-horses and other workers."""
+
+    recovery_interval = LOOK_EVERY
+    """Seconds between two looks for jobs whose worker died."""
+
+    _execution: Execution | None = None
+    _watched: Job | None = None
+    _horse_died = False
+    _looked_at = float("-inf")
+
+    # Its own work-horse
+
+    def prepare_job_execution(self, job: Job, *args: Any, **kwargs: Any) -> None:
+        """From the moment that RQ calls a continuable started, it can be found if it is lost."""
+        if is_continuable(job):
+            take_lease(job)
+        super().prepare_job_execution(job, *args, **kwargs)
+
+    def cleanup_execution(self, job: Job, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
+        """With RQ's books on an execution closed, nobody need look after it any more."""
+        super().cleanup_execution(job, pipeline, *args, **kwargs)
+        end_lease(job, pipeline)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        if asked_to_stop(self):  # since it was taken from its queue
+            put_back_unbegun(queue, job, self.name)
+            return
+        try:
+            super().execute_job(job, queue)
+        except SystemExit:  # a cold shutdown, which has killed the work-horse
+            self._recover(job, queue, counted=False)
+            raise
+        if has_lease(job) and self._is_open(job):  # the work-horse left by os._exit(0)
+            self._recover(job, queue)
+
+    def prepare_execution(self, job: Job) -> Execution:
+        self._execution = super().prepare_execution(job)
+        return self._execution
+
+    def monitor_work_horse(self, job: Job, *args: Any, **kwargs: Any) -> None:
+        self._watched = job
+        super().monitor_work_horse(job, *args, **kwargs)
+
+    def wait_for_horse(self) -> Any:
+        """Code that lets no thread run makes a work-horse deaf, and is no death."""
+        while self._watched and not ends_within(self.horse_pid, RENEW_EVERY):
+            vouch_for(self._watched, self.name)
+        return super().wait_for_horse()
+
+    def handle_work_horse_killed(self, *args: Any, **kwargs: Any) -> None:
+        super().handle_work_horse_killed(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self._horse_died = True
+
+    def handle_job_failure(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
+        """A job whose work-horse died has not failed.
+
+        A continuable that returned, and whose callback failed, has not finished: `rq requeue` goes
+        on with it.
+        """
+        died, self._horse_died = self._horse_died, False
+        if died and self._recover(job, queue):
+            return
+        reopen(job)
+        super().handle_job_failure(job, queue, *args, **kwargs)
+
+    def _recover(self, job: Job, queue: Queue, *, counted: bool = True) -> bool:
+        """Deal with a job whose work-horse is gone. False where that is left to RQ."""
+        found = find(queue, job.id)
+        if found is None:
+            return False
+        if found.is_unbegun and self._is_open(job):
+            put_back_unbegun(queue, job, self.name)
+            return True
+        if not found.is_continuable and not has_lease(job):
+            return False
+        if found.worker_name == self.name:
+            recover(queue, job.id, counted=counted)
+        self._close_books(job)
+        return True
+
+    def _is_open(self, job: Job) -> bool:
+        """Do RQ's books have it that the execution still runs?"""
+        return self._execution is not None and is_open(self._execution, job)
+
+    def _close_books(self, job: Job) -> None:
+        """Before RQ 3 a worker has but one execution, and is not told which."""
+        of_many = {"execution": self._execution} if hasattr(self, "executions") else {}
+        with self.connection.pipeline() as pipeline:
+            self.cleanup_execution(job, pipeline, **of_many)
+            pipeline.execute()
+
+    # Other workers
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        super().heartbeat(timeout, pipeline)
+        if not self.is_horse and monotonic() >= self._looked_at + self.recovery_interval:
+            self._looked_at = monotonic()
+            recover_lost(self.queues)
+            rescue_unbegun(self.queues)
+
+    def clean_registries(self) -> None:
+        """RQ fails what it finds lost here; most of it goes on."""
+        recover_lost(self.queues)
+        for queue in self.queues:
+            spare_unbegun(queue)
+        super().clean_registries()  # type: ignore[no-untyped-call]

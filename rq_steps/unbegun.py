@@ -1,0 +1,78 @@
+"""Jobs that were taken from their queue and never begun: they go back, whoever's they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from redis.exceptions import WatchError
+from rq.executions import Execution, ExecutionRegistry
+from rq.job import JobStatus
+
+from rq_steps.books import close, open_executions
+from rq_steps.settings import LEASE
+from rq_steps.wire import script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.client import Pipeline
+    from rq.job import Job
+    from rq.queue import Queue
+
+
+def put_back_unbegun(queue: Queue, job: Job, worker_name: str) -> None:
+    """Put back a job that this worker holds and has not begun; if it is still to be done."""
+    with queue.connection.pipeline() as pipeline:
+        while True:
+            try:
+                _put_back(queue, job, worker_name, pipeline)
+                return
+            except WatchError:
+                continue
+
+
+def rescue_unbegun(queues: Sequence[Queue]) -> int:
+    """Put back what other workers took, and have not begun for the time of a lease.
+
+    However many workers look, each job is put back once. Answers how many were.
+    """
+    return sum(_rescue_unbegun_of(queue) for queue in queues)
+
+
+def spare_unbegun(queue: Queue) -> None:
+    """RQ's cleanup would fail what it has seen before in the intermediate queue, or what only has
+    an old mark of an earlier time there."""
+    intermediate = queue.intermediate_queue
+    for job_id in intermediate.get_job_ids():
+        queue.connection.delete(intermediate.get_first_seen_key(job_id))
+
+
+def _put_back(queue: Queue, job: Job, worker_name: str, pipeline: Pipeline) -> None:
+    pipeline.watch(job.key)  # type: ignore[no-untyped-call]
+    is_queued = pipeline.hget(job.key, "status") == JobStatus.QUEUED.encode()
+    executions = open_executions(job)
+    pipeline.multi()
+    close(executions, job, worker_name, pipeline)
+    pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
+    if is_queued:
+        queue.push_job_id(job.id, pipeline=pipeline, at_front=True)
+    pipeline.execute()
+
+
+def _rescue_unbegun_of(queue: Queue) -> int:
+    connection = queue.connection
+    intermediate = queue.intermediate_queue
+    keys = [
+        queue.key,
+        intermediate.key,
+        queue.started_job_registry.key,
+        f"{intermediate.key}:rq_steps",
+    ]
+    prefixes = [
+        queue.job_class.key_for(""),
+        intermediate.get_first_seen_key(""),
+        ExecutionRegistry("", connection).key,
+        Execution("", "", connection).key[: -len(":")],
+    ]
+    rescued: list[bytes] = script(connection, "rescue")(keys=keys, args=[LEASE, *prefixes])
+    return len(rescued)

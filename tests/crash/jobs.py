@@ -1,0 +1,150 @@
+"""Jobs that die. They write where they have been into a folder, which needs no Redis.
+
+In one item of their first execution they do what they are told to: one of `HAPPENINGS`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from rq.job import Job
+
+from rq_steps import Step, continuable, step
+
+STOP = 5
+COUNT = 10
+
+
+class Scene:
+    """What jobs and tests leave for each other."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def visits(self) -> list[int]:
+        """The items that were done, and done again, in order."""
+        return [int(line.split()[0]) for line in self._lines("visits")]
+
+    @property
+    def executions(self) -> list[int]:
+        """The processes, one for each turn of one after the other."""
+        pids = [int(line.split()[1]) for line in self._lines("visits")]
+        return [pid for place, pid in enumerate(pids) if place == 0 or pid != pids[place - 1]]
+
+    @property
+    def told(self) -> list[str]:
+        """What the failure callback was told."""
+        return self._lines("told")
+
+    @property
+    def is_held(self) -> bool:
+        """Is the job in its item, waiting to be released?"""
+        return (self.folder / "held").exists()
+
+    def release(self) -> None:
+        (self.folder / "released").touch()
+
+    def visit(self, place: int) -> None:
+        self.write("visits", f"{place} {os.getpid()}")
+
+    def write(self, name: str, line: str) -> None:
+        with (self.folder / name).open("a") as file:
+            file.write(f"{line}\n")
+
+    def once(self, name: str) -> bool:
+        """True the first time, and in one process."""
+        try:
+            (self.folder / name).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def hold(self) -> None:
+        if self.once("held"):
+            pause = threading.Event()
+            while not (self.folder / "released").exists():
+                pause.wait(0.005)
+
+    def _lines(self, name: str) -> list[str]:
+        path = self.folder / name
+        return path.read_text().splitlines() if path.exists() else []
+
+
+def die(scene: Scene) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(scene: Scene) -> None:
+    if scene.once("died"):
+        die(scene)
+
+
+def crash_once(scene: Scene) -> None:
+    if scene.once("died"):
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+        ctypes.string_at(0)
+
+
+def exit_once(scene: Scene) -> None:
+    if scene.once("died"):
+        os._exit(0)
+
+
+def exit_badly_once(scene: Scene) -> None:
+    if scene.once("died"):
+        os._exit(3)
+
+
+def nothing(scene: Scene) -> None:
+    pass
+
+
+HAPPENINGS: dict[str, Callable[[Scene], None]] = {
+    each.__name__: each
+    for each in (die, die_once, crash_once, exit_once, exit_badly_once, nothing, Scene.hold)
+}
+
+
+@step
+def rows(step: Step, folder: str, happening: str) -> int:
+    scene = Scene(folder)
+    for row in step.each(range(COUNT)):
+        scene.visit(row)
+        if row == STOP:
+            HAPPENINGS[happening](scene)
+    return COUNT
+
+
+@continuable(save_every=0)
+def import_rows(folder: str, happening: str = "nothing") -> int:
+    """Every checkpoint is saved."""
+    return rows(folder, happening)
+
+
+@continuable(save_every=3600)
+def import_rows_unsaved(folder: str, happening: str = "nothing") -> int:
+    """Saved when its step begins and ends, and when it is left."""
+    return rows(folder, happening)
+
+
+def plain(folder: str, happening: str = "nothing") -> int:
+    """No continuable."""
+    scene = Scene(folder)
+    for row in range(COUNT):
+        scene.visit(row)
+        if row == STOP:
+            HAPPENINGS[happening](scene)
+    return COUNT
+
+
+def tell(job: Job, connection: Redis, kind: type[BaseException], error: Any, _: Any) -> None:
+    """A failure callback. The folder is the job's first argument."""
+    Scene(job.args[0]).write("told", f"{kind.__name__}: {error}")
