@@ -6,6 +6,7 @@ In one item of their first execution they do what they are told to: one of `HAPP
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import signal
 import threading
@@ -49,6 +50,14 @@ class Scene:
         """Is the job in its item, waiting to be released?"""
         return (self.folder / "held").exists()
 
+    @property
+    def is_held_again(self) -> bool:
+        return (self.folder / "held again").exists()
+
+    @property
+    def pipe(self) -> Path:
+        return self.folder / "pipe"
+
     def release(self) -> None:
         (self.folder / "released").touch()
 
@@ -67,8 +76,8 @@ class Scene:
             return False
         return True
 
-    def hold(self) -> None:
-        if self.once("held"):
+    def hold(self, name: str = "held") -> None:
+        if self.once(name):
             pause = threading.Event()
             while not (self.folder / "released").exists():
                 pause.wait(0.005)
@@ -103,13 +112,43 @@ def exit_badly_once(scene: Scene) -> None:
         os._exit(3)
 
 
+def hold_deaf(scene: Scene) -> None:
+    """Held inside one call that lets no other thread run."""
+    if scene.once("held"):
+        pipe = os.open(scene.pipe, os.O_RDONLY | os.O_NONBLOCK)
+        os.set_blocking(pipe, True)
+        ctypes.PyDLL(None).read(pipe, ctypes.create_string_buffer(1), 1)
+
+
+def hold_and_fail(scene: Scene) -> None:
+    if not scene.is_held:
+        scene.hold()
+        raise RuntimeError("out of order")
+
+
+def hold_twice(scene: Scene) -> None:
+    """Held once more when the item is done again."""
+    scene.hold("held again" if scene.is_held else "held")
+
+
 def nothing(scene: Scene) -> None:
     pass
 
 
 HAPPENINGS: dict[str, Callable[[Scene], None]] = {
     each.__name__: each
-    for each in (die, die_once, crash_once, exit_once, exit_badly_once, nothing, Scene.hold)
+    for each in (
+        die,
+        die_once,
+        crash_once,
+        exit_once,
+        exit_badly_once,
+        hold_deaf,
+        hold_and_fail,
+        hold_twice,
+        nothing,
+        Scene.hold,
+    )
 }
 
 
@@ -135,6 +174,24 @@ def import_rows_unsaved(folder: str, happening: str = "nothing") -> int:
     return rows(folder, happening)
 
 
+def _dying_early(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(folder: str) -> Any:
+        if Scene(folder).once("died"):
+            os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(folder)
+
+    return call
+
+
+@_dying_early
+@continuable(save_every=0)
+def import_rows_dying_early(folder: str) -> int:
+    """The first time it dies with its worker, after RQ has called it started."""
+    return rows(folder, "nothing")
+
+
 def plain(folder: str, happening: str = "nothing") -> int:
     """No continuable."""
     scene = Scene(folder)
@@ -143,6 +200,11 @@ def plain(folder: str, happening: str = "nothing") -> int:
         if row == STOP:
             HAPPENINGS[happening](scene)
     return COUNT
+
+
+def keep_busy(folder: str) -> None:
+    """No continuable: in one item until the test ends."""
+    Scene(folder).hold("busy")
 
 
 def tell(job: Job, connection: Redis, kind: type[BaseException], error: Any, _: Any) -> None:

@@ -1,0 +1,175 @@
+"""However many look for a lost job, it is put back once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.executions import Execution
+from rq.job import Job, JobStatus
+
+from rq_steps import recovery
+from rq_steps.books import open_executions
+from rq_steps.lease import lease_key
+from rq_steps.recovery import recover, recover_lost
+from rq_steps.store import Store
+from tests.crash import reaper
+from tests.redis.scene import Worker, head, import_rows
+from tests.workers import ROOT, wait_until
+
+Arrange = Callable[[Callable[[], object]], None]
+
+
+def lost_job(queue: Queue) -> Job:
+    """As it stands when machine and all have died in its first step, long ago."""
+    job = job_without_worker(queue)
+    forget_for_long(job)
+    return job
+
+
+def job_without_worker(queue: Queue) -> Job:
+    """The same, just now."""
+    job = queue.enqueue(import_rows, 10)
+    queue.remove(job)
+    worker = Worker([queue], connection=queue.connection)
+    worker.prepare_execution(job)
+    worker.prepare_job_execution(job)
+    store = Store(job, f"token of {job.id}", worker.key)
+    store.save(store.claim().record)
+    return job
+
+
+def forget_for_long(job: Job) -> None:
+    job.connection.zadd(lease_key(job.origin, job.connection), {job.id: 1})
+
+
+@contextmanager
+def reapers(count: int, url: str) -> Iterator[None]:
+    command = [sys.executable, "-m", "tests.crash.reaper", url]
+    processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(count)]
+    yield
+    for process in processes:
+        assert process.wait(60) == 0
+
+
+def test_three_reapers_put_each_of_200_lost_jobs_back_once(
+    connection: Redis, queue: Queue, redis_url: str
+) -> None:
+    jobs = [job_without_worker(queue) for _ in range(200)]
+    for job in jobs:
+        forget_for_long(job)
+    with reapers(3, redis_url):
+        wait_until(lambda: connection.llen(reaper.READY) == 3, "no three reapers")
+        connection.lpush(reaper.GO, 1, 2, 3)
+    assert sorted(queue.job_ids) == sorted(job.id for job in jobs)
+    assert len(queue.job_ids) == 200
+    found: Any = connection.lrange(reaper.FOUND, 0, -1)
+    assert sum(map(int, found)) == 200
+
+
+@pytest.fixture
+def in_the_middle(monkeypatch: pytest.MonkeyPatch) -> Arrange:
+    """Something happens once, when a reaper has found a job lost and not yet put it back."""
+
+    def arrange(happening: Callable[[], object]) -> None:
+        def late(job: Job) -> list[Execution]:
+            monkeypatch.undo()
+            happening()
+            return open_executions(job)
+
+        monkeypatch.setattr(recovery, "open_executions", late)
+
+    return arrange
+
+
+def test_a_reaper_does_not_put_back_what_another_has_just_put_back(
+    queue: Queue, in_the_middle: Arrange
+) -> None:
+    job = lost_job(queue)
+    in_the_middle(lambda: recover_lost([queue]))
+    assert recover_lost([queue]) == 0
+    assert queue.job_ids == [job.id]
+
+
+def test_a_job_that_was_deleted_before_a_reaper_came_stays_deleted(
+    queue: Queue, connection: Redis, in_the_middle: Arrange
+) -> None:
+    job = lost_job(queue)
+    in_the_middle(lambda: job.delete())
+    assert recover_lost([queue]) == 0
+    assert not connection.exists(job.key)
+    assert queue.job_ids == []
+
+
+def test_a_job_that_was_canceled_stays_canceled(queue: Queue) -> None:
+    job = lost_job(queue)
+    job.cancel()
+    assert recover_lost([queue]) == 0
+    assert job.get_status() == "canceled"
+    assert queue.connection.zcard(lease_key(queue.name, queue.connection)) == 0
+
+
+def test_a_job_that_failed_by_itself_stays_failed(queue: Queue) -> None:
+    job = lost_job(queue)
+    store = Store(job, "token", "")
+    store.save(store.claim().record, release=True)
+    job.set_status(JobStatus.FAILED)
+    forget_for_long(job)
+    assert recover_lost([queue]) == 0
+    assert job.get_status() == "failed"
+
+
+def test_a_lease_that_has_not_run_out_is_respected(queue: Queue) -> None:
+    job = lost_job(queue)
+    Store(job, "token", "").claim()
+    assert recover_lost([queue]) == 0
+    assert job.get_status() == "started"
+
+
+def test_a_job_is_found_whose_execution_rq_has_forgotten(queue: Queue, connection: Redis) -> None:
+    """Its hash expires before the entries do."""
+    job = lost_job(queue)
+    for execution in open_executions(job):
+        connection.delete(execution.key)
+    assert recover_lost([queue]) == 1
+    assert open_executions(job) == []
+
+
+def test_a_lost_job_that_a_stale_save_has_set_back_is_found(queue: Queue) -> None:
+    job = lost_job(queue)
+    job.set_status(JobStatus.QUEUED)
+    assert recover_lost([queue]) == 1
+    assert queue.job_ids == [job.id]
+
+
+def test_what_a_lost_job_has_in_meta_is_kept(queue: Queue) -> None:
+    job = lost_job(queue)
+    job.meta["note"] = "theirs"
+    job.save_meta()
+    recover(queue, job.id)
+    job.refresh()
+    assert job.meta["note"] == "theirs"
+
+
+def test_a_lost_job_with_a_ttl_does_not_vanish_from_its_queue(
+    queue: Queue, connection: Redis
+) -> None:
+    job = queue.enqueue(import_rows, 10, ttl=60)
+    queue.remove(job)
+    job.set_status(JobStatus.STARTED)
+    Store(job, "token", "").claim()
+    recover(queue, job.id)
+    assert connection.ttl(job.key) == -1
+
+
+def test_a_death_that_is_not_counted_is_no_death(queue: Queue) -> None:
+    job = lost_job(queue)
+    recover(queue, job.id, counted=False)
+    assert head(job)["deaths"] == 0
+    assert head(job)["resumptions"] == 1
