@@ -166,7 +166,10 @@ class Superseded(Event):
 
 @dataclass(frozen=True)
 class Died(Event):
-    """The work-horse, the worker or its machine died; the job is put back, or has `failed`."""
+    """The work-horse, the worker or its machine died; the job is put back, or has `failed`.
+
+    A cold shutdown is none of the `deaths`.
+    """
 
     step: str | None
     cursor: object
@@ -181,7 +184,8 @@ class Died(Event):
     def description(self) -> str:
         where = place(self.step, self.cursor, 0)
         ahead = "failed" if self.failed else "put back"
-        return f"died {where}, {self.deaths} times in a row there, {ahead}"
+        often = f", {self.deaths} times in a row there" if self.deaths > 1 else ""
+        return f"died {where}{often}, {ahead}"
 
 
 @dataclass(frozen=True)

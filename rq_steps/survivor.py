@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import rq.worker
@@ -37,6 +38,7 @@ class SurvivorMixin(Base):
     _execution: Execution | None = None
     _watched: Job | None = None
     _horse_died = False
+    _goes_down = False
     _looked_at = float("-inf")
 
     # Its own work-horse
@@ -77,6 +79,16 @@ class SurvivorMixin(Base):
         while self._watched and not ends_within(self.horse_pid, RENEW_EVERY):
             vouch_for(self._watched, self.name)
         return super().wait_for_horse()
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Once is enough: a further signal would cut the job off on its way back."""
+        if self._goes_down:
+            return
+        try:
+            super().request_force_stop(signum, frame)
+        except SystemExit:
+            self._goes_down = True
+            raise
 
     def handle_work_horse_killed(self, *args: Any, **kwargs: Any) -> None:
         super().handle_work_horse_killed(*args, **kwargs)  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from time import monotonic
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import rq.worker
@@ -50,6 +51,7 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
 
     _told_to_stop = False
     _attention: Attention | None = None
+    _concludes = False
     _promoted_at = float("-inf")
 
     @property
@@ -85,6 +87,7 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
             yield
         finally:
             self._attention = None
+            self._concludes = True
 
     def outcome(self, interrupted: Interrupted) -> Interrupted:
         """Handed to RQ as it is: it comes back in `handle_job_retry`."""
@@ -123,6 +126,11 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
         if self._attention is not None:
             self._attention.call()
 
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """A worker without a work-horse is cut off where it is, but not on the job's way back."""
+        if not self._concludes:
+            super().request_force_stop(signum, frame)
+
     def unsubscribe(self) -> None:
         """Have the thread end when it wakes: RQ wakes it first, and may then wait for a second."""
         if self.pubsub_thread:
@@ -138,8 +146,11 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
             super().fork_work_horse(job, queue)
 
     def perform_job(self, job: Job, *args: Any, **kwargs: Any) -> bool:
-        with performing(self):
-            return super().perform_job(job, *args, **kwargs)
+        try:
+            with performing(self):
+                return super().perform_job(job, *args, **kwargs)
+        finally:
+            self._concludes = False
 
     def handle_job_retry(
         self,

@@ -52,14 +52,14 @@ class Scene:
 
     @property
     def is_held_again(self) -> bool:
-        return (self.folder / "held again").exists()
+        return (self.folder / "held1").exists()
 
     @property
     def pipe(self) -> Path:
         return self.folder / "pipe"
 
-    def release(self) -> None:
-        (self.folder / "released").touch()
+    def release(self, turn: int = 0) -> None:
+        (self.folder / f"released{turn or ''}").touch()
 
     def visit(self, place: int) -> None:
         self.write("visits", f"{place} {os.getpid()}")
@@ -76,10 +76,11 @@ class Scene:
             return False
         return True
 
-    def hold(self, name: str = "held") -> None:
-        if self.once(name):
+    def hold(self, turn: int = 0) -> None:
+        """The first time that it is this turn, until it is released."""
+        if self.once(f"held{turn or ''}"):
             pause = threading.Event()
-            while not (self.folder / "released").exists():
+            while not (self.folder / f"released{turn or ''}").exists():
                 pause.wait(0.005)
 
     def _lines(self, name: str) -> list[str]:
@@ -126,9 +127,9 @@ def hold_and_fail(scene: Scene) -> None:
         raise RuntimeError("out of order")
 
 
-def hold_twice(scene: Scene) -> None:
+def hold_each_time(scene: Scene) -> None:
     """Held once more when the item is done again."""
-    scene.hold("held again" if scene.is_held else "held")
+    scene.hold(int(scene.is_held))
 
 
 def nothing(scene: Scene) -> None:
@@ -145,7 +146,7 @@ HAPPENINGS: dict[str, Callable[[Scene], None]] = {
         exit_badly_once,
         hold_deaf,
         hold_and_fail,
-        hold_twice,
+        hold_each_time,
         nothing,
         Scene.hold,
     )
@@ -204,7 +205,7 @@ def plain(folder: str, happening: str = "nothing") -> int:
 
 def keep_busy(folder: str) -> None:
     """No continuable: in one item until the test ends."""
-    Scene(folder).hold("busy")
+    Scene(folder).hold(2)
 
 
 def tell(job: Job, connection: Redis, kind: type[BaseException], error: Any, _: Any) -> None:

@@ -1,0 +1,68 @@
+"""A second request to shut down, and no time for the item in hand: the job is put back."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import pytest
+from rq import Queue
+
+from tests.crash.jobs import COUNT, STOP, Scene, import_rows, import_rows_unsaved
+from tests.redis.scene import head
+from tests.workers import WorkerProcess, Workers, wait_until
+
+ALL = list(range(COUNT))
+RQ_3 = int(version("rq").split(".")[0]) >= 3
+FORKING = ["rq_steps.Worker", *(["rq_steps.SpawnWorker"] if RQ_3 else [])]
+SIMPLE = "rq_steps.SimpleWorker"
+
+
+def shut_down_cold(running: WorkerProcess, scene: Scene) -> None:
+    """Its job is in its item, which does not end; the worker is told so until it has understood:
+    a second request within a second is taken for the first."""
+    wait_until(lambda: scene.is_held, "the job has not come to its item")
+
+    def is_told() -> bool:
+        running.terminate()
+        return "cold shut down" in running.output
+
+    wait_until(is_told, "the worker does not understand")
+    assert running.wait() == 0
+    wait_until(lambda: not running.processes, "the horse stays")
+    scene.release()
+
+
+@pytest.mark.parametrize("worker_class", [*FORKING, SIMPLE])
+def test_a_cold_shutdown_puts_the_job_back(
+    worker: Workers, queue: Queue, scene: Scene, worker_class: str
+) -> None:
+    job = queue.enqueue(import_rows, str(scene.folder), "hold")
+    shut_down_cold(worker(worker_class=worker_class), scene)
+    assert job.get_status() == "queued"
+    assert queue.job_ids == [job.id]
+    assert job.get_executions() == []
+    worker(burst=True).wait()
+    assert job.get_status() == "finished"
+    assert scene.visits == [*ALL[: STOP + 1], *ALL[STOP:]]
+
+
+@pytest.mark.parametrize(("worker_class", "repeated"), [(FORKING[0], ALL), (SIMPLE, ALL[STOP:])])
+def test_a_cold_shutdown_costs_what_was_not_saved(
+    worker: Workers, queue: Queue, scene: Scene, worker_class: str, repeated: list[int]
+) -> None:
+    """Where there is no work-horse to kill, the item is cut off, and the progress saved."""
+    job = queue.enqueue(import_rows_unsaved, str(scene.folder), "hold")
+    shut_down_cold(worker(worker_class=worker_class), scene)
+    worker(burst=True).wait()
+    assert job.get_status() == "finished"
+    assert scene.visits == [*ALL[: STOP + 1], *repeated]
+
+
+@pytest.mark.parametrize("worker_class", [FORKING[0], SIMPLE])
+def test_a_cold_shutdown_counts_as_a_resumption_and_not_as_a_death(
+    worker: Workers, queue: Queue, scene: Scene, worker_class: str
+) -> None:
+    job = queue.enqueue(import_rows, str(scene.folder), "hold")
+    shut_down_cold(worker(worker_class=worker_class), scene)
+    assert head(job)["deaths"] == 0
+    assert head(job)["resumptions"] == 1
