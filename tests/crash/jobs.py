@@ -193,6 +193,28 @@ def import_rows_dying_early(folder: str) -> int:
     return rows(folder, "nothing")
 
 
+@step
+def rows_one_by_one(step: Step, folder: str) -> None:
+    scene = Scene(folder)
+    for row in step.each(range(COUNT)):
+        scene.visit(row)
+        if scene.once(f"died at {row}"):
+            die(scene)
+
+
+@continuable(save_every=0)
+def import_one_row_each_time(folder: str) -> None:
+    """It dies in each row, once."""
+    rows_one_by_one(folder)
+
+
+@continuable
+def die_before_the_first_step(folder: str) -> None:
+    scene = Scene(folder)
+    scene.visit(0)
+    die(scene)
+
+
 def plain(folder: str, happening: str = "nothing") -> int:
     """No continuable."""
     scene = Scene(folder)

@@ -33,7 +33,7 @@ def lost_job(queue: Queue) -> Job:
     return job
 
 
-def job_without_worker(queue: Queue) -> Job:
+def job_without_worker(queue: Queue, max_resumptions: int | None = None) -> Job:
     """The same, just now."""
     job = queue.enqueue(import_rows, 10)
     queue.remove(job)
@@ -41,7 +41,9 @@ def job_without_worker(queue: Queue) -> Job:
     worker.prepare_execution(job)
     worker.prepare_job_execution(job)
     store = Store(job, f"token of {job.id}", worker.key)
-    store.save(store.claim().record)
+    record = store.claim().record
+    record.max_resumptions = max_resumptions
+    store.save(record)
     return job
 
 
