@@ -14,7 +14,7 @@ DEV := $(VENVS)/dev
 DEMO := $(VENVS)/demo
 OLDEST := $(VENVS)/oldest
 
-.PHONY: venv test test-oldest test-rq check format coverage demo dist clean
+.PHONY: venv test test-oldest test-rq chaos check format coverage demo dist clean
 
 venv: $(DEV)/ready
 
@@ -28,6 +28,10 @@ test-oldest: $(OLDEST)/ready
 # RQ's own tests with our workers in the place of RQ's; stock ones with ARGS="--classes stock".
 test-rq: $(DEV)/ready
 	$(DEV)/bin/python tests/rq/run.py $(ARGS)
+
+# Workers, server and jobs at the mercy of a gremlin: make chaos SECONDS=600 SEED=7
+chaos: $(DEV)/ready
+	$(DEV)/bin/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 check: $(DEV)/ready
 	$(DEV)/bin/ruff check .

@@ -24,7 +24,6 @@ from tests.chaos.jobs import create_table
 from tests.chaos.journal import progress
 from tests.chaos.leftovers import leftovers
 from tests.chaos.verdict import Verdict, judge
-from tests.workers import Workers
 
 QUEUES = ("imports", "exports")
 RECIPES = (
@@ -68,8 +67,8 @@ def run(plan: Plan, folder: Path) -> Verdict:
     with ExitStack() as stack:
         server = stack.enter_context(PrivateServer(appendonly=True))
         redis = stack.enter_context(_patient_client(server.url))
-        workers = stack.enter_context(Workers(server.url, folder))
-        return _Experiment(plan, folder, server, redis, workers).run()
+        fleet = stack.enter_context(Fleet(server.url, folder, RECIPES, ENVIRONMENT))
+        return _Experiment(plan, folder, server, redis, fleet).run()
 
 
 def wait_until(condition: Callable[[], bool], message: str, deadline: float = 60.0) -> None:
@@ -87,7 +86,7 @@ def wait_until(condition: Callable[[], bool], message: str, deadline: float = 60
 
 class _Experiment:
     def __init__(
-        self, plan: Plan, folder: Path, server: PrivateServer, redis: Redis, workers: Workers
+        self, plan: Plan, folder: Path, server: PrivateServer, redis: Redis, fleet: Fleet
     ) -> None:
         self._plan = plan
         self._folder = folder
@@ -95,7 +94,7 @@ class _Experiment:
         self._dice = random.Random(plan.seed)
         queues = [Queue(name, connection=redis) for name in QUEUES]
         self._clerk = Clerk(redis, queues, folder, random.Random(plan.seed))
-        self._fleet = Fleet(workers, RECIPES, ENVIRONMENT)
+        self._fleet = fleet
         self._gremlin = Gremlin(
             self._dice,
             self._fleet,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
 import psutil
 
-from tests.workers import WorkerProcess, Workers
+from tests.workers import ROOT, WorkerProcess
 
 
 class Recipe(NamedTuple):
@@ -20,6 +23,16 @@ class Recipe(NamedTuple):
     queues: tuple[str, ...]
     pool: int = 0
     """As many workers in one pool; 0: a worker without one."""
+
+    @property
+    def kind(self) -> str:
+        return "pool" if self.pool else "worker"
+
+    def command(self, name: str, url: str) -> list[str]:
+        """The command line. A pool names its workers itself."""
+        rq = [sys.executable, "-m", "rq.cli", "worker-pool" if self.pool else "worker"]
+        own = ["--num-workers", str(self.pool)] if self.pool else ["--name", name]
+        return [*rq, "--url", url, "--worker-class", self.worker_class, *own, *self.queues]
 
 
 class Victim(NamedTuple):
@@ -70,19 +83,30 @@ class Fleet:
     """Keeps a worker in each place.
 
     Args:
-        workers: starts them.
+        url: the server that they work for.
+        folder: where they run and where their output goes.
         recipes: one for each place.
-        environment: for all of them.
+        environment: further environment variables for all of them.
     """
 
-    workers: Workers
+    url: str
+    folder: Path
     recipes: Sequence[Recipe]
-    environment: dict[str, str]
+    environment: Mapping[str, str]
     gone: list[Gone] = field(default_factory=list)
     """All that have ended, in the order in which that was seen."""
 
     def __post_init__(self) -> None:
         self._places = [_Place(recipe) for recipe in self.recipes]
+        self._numbers = count(1)
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for place in self._places:
+            if place.process is not None:
+                place.process.kill_tree()
 
     def refill(self) -> None:
         """Start a new worker in each place whose worker has ended and left nothing behind."""
@@ -142,19 +166,15 @@ class Fleet:
             self.gone.append(gone)
 
     def _start(self, place: _Place) -> None:
-        recipe = place.recipe
+        name = f"{place.recipe.kind}-{next(self._numbers)}"
         place.started, place.listening = monotonic(), False
-        if recipe.pool:
-            place.process = self.workers.pool(
-                *recipe.queues,
-                size=recipe.pool,
-                worker_class=recipe.worker_class,
-                env=self.environment,
-            )
-        else:
-            place.process = self.workers(
-                *recipe.queues, worker_class=recipe.worker_class, env=self.environment
-            )
+        place.process = WorkerProcess(
+            name, place.recipe.command(name, self.url), self.folder, self._environment()
+        )
+
+    def _environment(self) -> dict[str, str]:
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"} | dict(self.environment)
 
     def _listens(self, place: _Place) -> bool:
         assert place.process is not None

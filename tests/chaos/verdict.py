@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 from redis import Redis
 from rq.job import Job
 
-from tests.chaos.clerk import DIED_TOO_OFTEN, Clerk
+from tests.chaos.clerk import DIED_TOO_OFTEN, VANISHED_AFTER, Clerk
 from tests.chaos.fleet import Fleet
 from tests.chaos.jobs import Order, written
 from tests.chaos.journal import BEGIN, DONE, LEFT, Line, read
@@ -84,10 +86,7 @@ class Verdict:
 
 def judge(clerk: Clerk, fleet: Fleet, strikes: Strikes, redis: Redis) -> Verdict:
     """Judge a run whose workers have ended."""
-    accounts = [
-        account_of(order, read(clerk.folder, order.name), clerk.canceled.get(order.name), strikes)
-        for order in clerk.orders.values()
-    ]
+    accounts = [_account(order, clerk, strikes) for order in clerk.orders.values()]
     problems = [problem for account in accounts for problem in account.problems]
     problems += [*_endings(clerk), *_rows(clerk), *_deserters(fleet, strikes)]
     problems += [*_failures(clerk), *_vanished(clerk, strikes), *leftovers(redis, clerk)]
@@ -95,6 +94,14 @@ def judge(clerk: Clerk, fleet: Fleet, strikes: Strikes, redis: Redis) -> Verdict
 
 
 # One job
+
+
+def _account(order: Order, clerk: Clerk, strikes: Strikes) -> Account:
+    lines = read(clerk.folder, order.name)
+    account = account_of(order, lines, clerk.canceled.get(order.name), strikes)
+    if any(vanished.job == order.name for vanished in clerk.vanished):
+        account.recoveries.clear()  # the clerk has waited, and put it back
+    return account
 
 
 def account_of(
@@ -214,6 +221,8 @@ def _hold_to_being_told(
         if strike.told is None or strike.told.executes not in by_pid:
             continue
         execution = by_pid[strike.told.executes]
+        if execution.began > strike.at + VANISHED_AFTER:
+            continue  # another process, which has been given the same number
         if strike.told.horse is None and not execution.began <= strike.at <= execution.ended:
             continue  # a worker without horses has other jobs before and after
         told = max(strike.at, execution.began)
@@ -277,8 +286,15 @@ def _deserters(fleet: Fleet, strikes: Strikes) -> Iterator[str]:
     for gone in fleet.gone:
         began_in_outage = strikes.outages(gone.started, gone.started + STARTING)
         if gone.pid not in asked and not gone.asked_to_end and not began_in_outage:
-            last = "\n    ".join(gone.output.splitlines()[-30:])
-            yield f"{gone.name} (pid {gone.pid}) ended by itself:\n    {last}"
+            yield f"{gone.name} (pid {gone.pid}) ended by itself: {_last_words(gone.output)}"
+
+
+def _last_words(output: str) -> str:
+    """The error, and where in RQ and here it was met."""
+    lines = [line.strip() for line in output.splitlines()]
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+    frames = [line for line in lines if re.match(r'File ".*/(rq|rq_steps)/', line)]
+    return " | ".join([*frames[-3:], *errors[-1:]]) or " | ".join(lines[-3:])
 
 
 def _failures(clerk: Clerk) -> Iterator[str]:
@@ -296,14 +312,16 @@ def _vanished(clerk: Clerk, strikes: Strikes) -> Iterator[str]:
 
 
 def _table(accounts: list[Account], clerk: Clerk, strikes: Strikes) -> str:
-    slowest: defaultdict[str, float] = defaultdict(float)
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
     for account in accounts:
         for recovery in account.recoveries:
-            slowest[recovery.kind] = max(slowest[recovery.kind], recovery.seconds)
-    rows = [f"{'':<24}{'times':>8}{'slowest recovery':>20}"]
+            seconds[recovery.kind].append(recovery.seconds)
+    rows = [f"{'':<24}{'times':>8}{'recovery: median':>20}{'slowest':>10}"]
     for kind in KINDS:
-        seconds = f"{slowest[kind]:.2f} s" if kind in slowest else ""
-        rows.append(f"{kind:<24}{strikes.kinds[kind]:>8,}{seconds:>20}")
+        row = f"{kind:<24}{strikes.kinds[kind]:>8,}"
+        if kind in seconds:
+            row += f"{median(seconds[kind]):>18.2f} s{max(seconds[kind]):>8.2f} s"
+        rows.append(row)
     died = sum(DIED_TOO_OFTEN in failure.why for failure in clerk.failures)
     for label, number in (
         ("kills", strikes.kills),
