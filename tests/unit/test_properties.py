@@ -55,7 +55,8 @@ class Task:
     checkpoints: bool = False
     """Does each item begin with a checkpoint?"""
     swallows: str = ""
-    """Where user code swallows the Interrupt: around such a checkpoint, the loop or the step."""
+    """Where user code swallows the Interrupt: around such a checkpoint, the loop or the step. Not
+    around that of a plain step, which would do its work and do it again."""
     shared: bool = False
     """Is it one function, called again and again under other names?"""
     nested: bool = False
@@ -218,7 +219,7 @@ class Run:
         self._happen(step, undone=True)
         if task.checkpoints:
             self._explicit = True
-            with swallowing(task.swallows == "checkpoint"):
+            with swallowing(task.swallows == "checkpoint" and task.kind != "plain"):
                 step.checkpoint()
             self._explicit = False
         self._happen(step, undone=True)
