@@ -24,7 +24,7 @@ from rq_steps.outcome import Interrupted
 from rq_steps.performing import performing
 from rq_steps.promotion import promote_due
 from rq_steps.requeue import put_back
-from rq_steps.signals import handle
+from rq_steps.signals import handle, unsignalled
 from rq_steps.store import reopen
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ class ContinuableWorkerMixin(Base):
     def _call_for_attention(self) -> None:
         if self._attention is not None:
             self._attention.call()
+
+    def subscribe(self) -> None:
+        """Have the thread leave SIGTERM to the worker's own, which it could keep waiting."""
+        with unsignalled():
+            super().subscribe()  # type: ignore[no-untyped-call]
 
     def unsubscribe(self) -> None:
         """Have the thread end when it wakes: RQ wakes it first, and may then wait for a second."""
