@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from rq_steps import Step, StepsError, conclusion, continuable, errors, events, 
 from rq_steps.events import Event
 from rq_steps.meta import progress
 from rq_steps.record import Completed, Current, Record, Run, SourceMark
-from tests.docs.pages import README, Page, code
+from tests.docs.pages import README, Page, blocks, code
 
 WRITING = Page("docs/writing-steps.md")
 LOGGING = Page("docs/logging-and-events.md")
@@ -94,6 +95,28 @@ def test_the_pages_list_every_event_with_its_fields() -> None:
     }
     published = {each.__name__: fields_of(each) for each in happening(Event.__subclasses__())}
     assert listed == published
+
+
+def lines_of_the_log() -> set[str]:
+    """The lines that the pages show, without the job."""
+    text = "".join(block.text for block in blocks("text"))
+    return set(re.findall(r"^Job 4ee9f3c8: (.*)$", text, re.MULTILINE))
+
+
+def test_the_log_reads_as_shown() -> None:
+    job, rows = "4ee9f3c8", "import_rows"
+    turns: list[Event] = [
+        events.Started(job),
+        events.StepStarted(job, rows, None, False),
+        events.Interrupted(job, rows, 67_543, 1, "stopping", 0),
+        events.Resumed(job, rows, 67_543, 1, 2),
+        events.StepStarted(job, rows, 67_543, True),
+        events.Errored(job, rows, 80_012, 1, ValueError("no such shop"), 5),
+        events.StepCompleted(job, rows, 100_000),
+        events.Finished(job, 2, 2),
+        events.Finished(job, 2, 3),
+    ]
+    assert lines_of_the_log() == {turn.description for turn in turns}
 
 
 def test_the_pages_list_every_reason() -> None:
