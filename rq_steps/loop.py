@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import GEN_CLOSED, GEN_RUNNING, getgeneratorstate
 from itertools import chain, compress, islice
+from traceback import walk_tb
 from types import GeneratorType
 from typing import Any, Protocol, TypeAlias
 
@@ -209,12 +210,12 @@ class IterableLoop(CutLoop):
         return reached if self._is_asking() else max(reached - 1, self._done)
 
     def _is_asking(self) -> bool:
-        """Does a generator run, or has it raised, for the next item? Then none is in hand."""
-        items = self._items
-        return isinstance(items, GeneratorType) and getgeneratorstate(items) in (
-            GEN_RUNNING,
-            GEN_CLOSED,
-        )
+        """Does a generator run, or has it just raised, for the next item? Then none is in hand."""
+        if not isinstance(self._items, GeneratorType):
+            return False
+        state = getgeneratorstate(self._items)
+        # One that is closed may also have been read to its end by the body of the item in hand.
+        return state == GEN_RUNNING or (state == GEN_CLOSED and _has_raised(self._items))
 
     @property
     def _end(self) -> int:
@@ -240,3 +241,9 @@ class IterableLoop(CutLoop):
         self._attention.release()
         return
         yield
+
+
+def _has_raised(generator: GeneratorType[Any, Any, Any]) -> bool:
+    """Does the exception that is being handled come out of it?"""
+    trace = sys.exc_info()[2]
+    return any(frame.f_code is generator.gi_code for frame, _ in walk_tb(trace))
