@@ -738,6 +738,28 @@ def test_no_further_step_runs_in_an_execution_that_is_leaving(
     assert plain.ran == ["a"]
 
 
+def test_a_step_that_is_called_by_an_execution_that_is_leaving_raises_the_interrupt_again(
+    job: Job, plain: Plain
+) -> None:
+    @step
+    def throttled(step: Step) -> None:
+        step.interrupt(reason="rate limit")
+
+    raised: list[str] = []
+
+    def careless() -> None:
+        swallow(throttled)
+        for name in "ab":
+            try:
+                plain(name)
+            except Interrupt as interrupt:
+                raised.append(str(interrupt))
+
+    job.execute(careless)
+    assert raised == ["rate limit", "rate limit"]
+    assert plain.ran == []
+
+
 def test_a_swallowed_interrupt_loses_no_item(job: Job) -> None:
     visited = []
 
