@@ -1,15 +1,22 @@
 -- Claims a job for one execution.
 --
 -- KEYS[1]  the job's hash
+-- KEYS[2]  the set of the jobs that depend on it
+-- KEYS[3]  the set of the jobs that it depends on
 -- ARGV[1]  the token of the execution
 --
 -- Answers the fields status, created_at, repeats_left, meta, rq_steps (the head of the record)
 -- and rq_steps:claim (the token of the execution before) as they were.
--- Only a job that is started is claimed.
+-- Only a job that is started is claimed. One that was begun before does not lose its dependents:
+-- whoever enqueues a job again, RQ arms its ttl anew, and later lifts it from the hash alone.
 
 local fields = redis.call('HMGET', KEYS[1],
     'status', 'created_at', 'repeats_left', 'meta', 'rq_steps', 'rq_steps:claim')
 if fields[1] == 'started' then
     redis.call('HSET', KEYS[1], 'rq_steps:claim', ARGV[1])
+    if fields[5] then
+        redis.call('PERSIST', KEYS[2])
+        redis.call('PERSIST', KEYS[3])
+    end
 end
 return fields

@@ -64,6 +64,7 @@ def _put_back(
     _clean_up(worker, job, execution, pipeline)
     if is_ours and data is not None:
         job.meta = {}  # RQ writes the whole job, but no empty meta: what others wrote to it stays
+        pipeline.delete(queue.intermediate_queue.get_first_seen_key(job.id))
         _enqueue(job, _target(queue, interrupted), interrupted, now, pipeline)
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
@@ -72,9 +73,12 @@ def _put_back(
 
 
 def _clean_up(worker: BaseWorker, job: Job, execution: Execution, pipeline: Pipeline) -> None:
-    """Before RQ 3 a worker has but one execution, and is not told which."""
-    of_many = {"execution": execution} if hasattr(worker, "executions") else {}
-    worker.cleanup_execution(job, pipeline=pipeline, **of_many)
+    if hasattr(worker, "executions"):
+        worker.cleanup_execution(job, pipeline=pipeline, execution=execution)
+        return
+    # Before RQ 3 a worker has but one, and has forgotten it where the transaction is tried again.
+    worker.execution = execution
+    worker.cleanup_execution(job, pipeline=pipeline)
 
 
 def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
@@ -98,7 +102,6 @@ def _enqueue(
     job: Job, queue: Queue, interrupted: Interrupted, now: datetime, pipeline: Pipeline
 ) -> None:
     pipeline.hdel(job.key, CLAIM)
-    pipeline.delete(queue.intermediate_queue.get_first_seen_key(job.id))
     if interrupted.wait:
         _schedule(job, queue, now + timedelta(seconds=interrupted.wait), pipeline)
     else:

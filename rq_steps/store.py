@@ -108,7 +108,8 @@ class Store:
         return self._ask_for_claim()
 
     def _ask_for_claim(self) -> list[bytes | None]:
-        fields: list[bytes | None] = self._script("claim")(keys=[self._job.key], args=[self._token])
+        keys = [self._job.key, self._job.dependents_key, self._job.dependencies_key]
+        fields: list[bytes | None] = self._script("claim")(keys=keys, args=[self._token])
         return fields
 
     def _load(self, head: bytes | None, run: Run) -> Record | None:

@@ -61,9 +61,7 @@ class Told(AboveTheMixin, ContinuableWorkerMixin, BelowTheMixin):
     """Told to stop at the moment that the environment names, once."""
 
 
-class ToldSpawning(
-    AboveTheMixin, ContinuableWorkerMixin, BelowTheMixin, rq.worker.SpawnWorker
-):
+class ToldSpawning(AboveTheMixin, ContinuableWorkerMixin, BelowTheMixin, rq.worker.SpawnWorker):
     """The same with a work-horse that is spawned."""
 
 

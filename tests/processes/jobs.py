@@ -8,12 +8,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 
 from redis import Redis
 from rq import get_current_job
 from rq.job import Job
 
 from rq_steps import Step, continuable, step
+from tests.workers import wait_until
 
 VISITED = "visited"
 HOLDS = "holds"
@@ -141,3 +143,75 @@ def wait_once(step: Step, seconds: float) -> None:
 def patient(seconds: float) -> None:
     """Interrupts itself once, and asks to be back after so many seconds."""
     wait_once(seconds)
+
+
+@step(start=0)
+def two(step: Step, interrupt: Callable[[Step], None]) -> None:
+    """Two items, with an interruption between them."""
+    while step.cursor < 2:
+        visit(step.cursor)
+        step.advance()
+        if step.cursor == 1:
+            interrupt(step)
+
+
+def stop(step: Step) -> None:
+    job = current_job()
+    pid = job.connection.hget(f"rq:worker:{job.worker_name}", "pid")
+    os.kill(int(pid), signal.SIGTERM)
+    wait_until(lambda: step.stopping, "SIGTERM has not come")
+    step.checkpoint()
+
+
+def fail(step: Step) -> None:
+    raise LookupError("in the middle")
+
+
+def run_out_of_time(step: Step) -> None:
+    wait_until(lambda: step.checkpoint(), "time is not up")
+
+
+@continuable(resume_wait=0.001)
+def patiently_stopped() -> None:
+    two(stop)
+
+
+@continuable(error_wait=0.001)
+def patiently_failing() -> None:
+    two(fail)
+
+
+@continuable(max_runtime=0.01)
+def limited_by_max_runtime() -> None:
+    two(run_out_of_time)
+
+
+@continuable
+def limited_by_the_job_timeout() -> None:
+    two(run_out_of_time)
+
+
+@continuable(resume_queue="elsewhere")
+def elsewhere() -> None:
+    two(stop)
+
+
+@continuable(resume_queue="elsewhere", resume_wait=0.001)
+def elsewhere_later() -> None:
+    two(stop)
+
+
+@step(start=0)
+def look_after_dependents(step: Step) -> None:
+    """Visits the seconds in which the set of those who depend on the job would expire."""
+    while step.cursor < 2:
+        job = current_job()
+        visit(job.connection.ttl(job.dependents_key))
+        step.advance()
+        if step.cursor == 1:
+            step.interrupt(wait=0.001)
+
+
+@continuable
+def anxious() -> None:
+    look_after_dependents()

@@ -117,9 +117,7 @@ def test_after_sigterm_to_the_horse_alone_its_worker_takes_the_job_again(
 
 
 @pytest.mark.parametrize("worker_class", [*OURS, *STOCK])
-def test_an_idle_worker_ends_at_once(
-    worker_class: str, worker: Workers, connection: Redis
-) -> None:
+def test_an_idle_worker_ends_at_once(worker_class: str, worker: Workers, connection: Redis) -> None:
     running = worker(worker_class=worker_class)
     key = f"rq:worker:{running.name}"
     wait_until(lambda: connection.hget(key, "state") == b"idle", "the worker is not idle")
