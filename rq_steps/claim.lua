@@ -7,16 +7,24 @@
 --
 -- Answers the fields status, created_at, repeats_left, meta, rq_steps (the head of the record)
 -- and rq_steps:claim (the token of the execution before) as they were.
+--
 -- Only a job that is started is claimed. One that was begun before does not lose its dependents:
 -- whoever enqueues a job again, RQ arms its ttl anew, and later lifts it from the hash alone.
+-- Completed steps without a head are removed: somebody wants the job to start from scratch.
 
 local fields = redis.call('HMGET', KEYS[1],
     'status', 'created_at', 'repeats_left', 'meta', 'rq_steps', 'rq_steps:claim')
-if fields[1] == 'started' then
-    redis.call('HSET', KEYS[1], 'rq_steps:claim', ARGV[1])
-    if fields[5] then
-        redis.call('PERSIST', KEYS[2])
-        redis.call('PERSIST', KEYS[3])
-    end
+if fields[1] ~= 'started' then
+    return fields
+end
+redis.call('HSET', KEYS[1], 'rq_steps:claim', ARGV[1])
+if fields[5] then
+    redis.call('PERSIST', KEYS[2])
+    redis.call('PERSIST', KEYS[3])
+    return fields
+end
+local place = 1
+while redis.call('HDEL', KEYS[1], 'rq_steps:' .. place) == 1 do
+    place = place + 1
 end
 return fields

@@ -121,6 +121,11 @@ def goes_to_front(head: str | bytes | None) -> bool:
     return head is not None and bool(json.loads(head)["front"])
 
 
+def is_finished(head: str | bytes) -> bool:
+    """Is the run of this head done?"""
+    return bool(json.loads(head)["finished"])
+
+
 def unfinished(head: str | bytes) -> str:
     """The head of a run that is to go on."""
     return _dump(json.loads(head) | {"finished": False})
