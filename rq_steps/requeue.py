@@ -34,11 +34,11 @@ def put_back(
     with worker.connection.pipeline() as pipeline:
         while True:
             try:
-                is_back = _put_back(worker, job, queue, interrupted, execution, pipeline)
+                _put_back(worker, job, queue, interrupted, execution, pipeline)
                 break
             except WatchError:
                 continue
-    _release_slot(job, is_back)
+    _release_slot(job)
 
 
 def _put_back(
@@ -48,7 +48,7 @@ def _put_back(
     interrupted: Interrupted,
     execution: Execution,
     pipeline: Pipeline,
-) -> bool:
+) -> None:
     pipeline.watch(job.key)  # type: ignore[no-untyped-call]
     data, status, claim = _fields(pipeline, job)
     is_claimed = _claims(claim, interrupted) and not interrupted.lost
@@ -69,7 +69,6 @@ def _put_back(
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
     pipeline.execute()
-    return is_ours
 
 
 def _clean_up(worker: BaseWorker, job: Job, execution: Execution, pipeline: Pipeline) -> None:
@@ -135,13 +134,12 @@ def _redis_now(pipeline: Pipeline) -> datetime:
     return datetime.fromtimestamp(seconds + microseconds / 1_000_000, tz=timezone.utc)
 
 
-def _release_slot(job: Job, is_back: bool) -> None:
-    """A slot is kept by a job that was requeued at once, and freed while one waits, or is over."""
+def _release_slot(job: Job) -> None:
+    """A slot is kept by a job that was requeued at once, and freed while one waits, or is over.
+    RQ sees which it is."""
     try:
-        from rq.rate_limit import RateLimitRegistry, release_slot
+        from rq.rate_limit import RateLimitRegistry
     except ImportError:  # before RQ 3
         return
-    if is_back:
-        release_slot(job)
-    elif job.has_rate_limit:
+    if job.has_rate_limit:
         RateLimitRegistry.from_job(job).release_stale_and_enqueue(job.id)

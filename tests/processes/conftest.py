@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 from rq import Queue
 
-from tests.processes.course import Course
+from tests.processes.course import RQ_3, Course
 
 
 @pytest.fixture
@@ -15,3 +15,6 @@ def course(connection: Redis) -> Course:
 @pytest.fixture
 def queue(connection: Redis) -> Queue:
     return Queue(connection=connection)
+
+
+collect_ignore = [] if RQ_3 else ["test_rq_3.py"]

@@ -215,3 +215,15 @@ def look_after_dependents(step: Step) -> None:
 @continuable
 def anxious() -> None:
     look_after_dependents()
+
+
+@step
+def cancel_and_go_on(step: Step) -> None:
+    current_job().cancel()
+    step.save()
+    visit("never")
+
+
+@continuable
+def canceling_itself() -> None:
+    cancel_and_go_on()
