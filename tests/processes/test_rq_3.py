@@ -17,7 +17,7 @@ from rq.webhook import Webhook
 
 import rq_steps
 from tests.processes import jobs, restless
-from tests.processes.restless import EXECUTIONS, WAYS, status, work_once, work_until_done
+from tests.processes.restless import WAYS, status, work_once, work_until_done
 from tests.workers import wait_until
 
 AT_ONCE = [way for way in WAYS if way != "waiting"]
