@@ -5,13 +5,14 @@ See `course.py`, which is the test's side of it.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable
 
 from redis import Redis
-from rq import get_current_job
+from rq import Queue, get_current_job
 from rq.job import Job
 
 from rq_steps import Step, continuable, step
@@ -227,3 +228,73 @@ def cancel_and_go_on(step: Step) -> None:
 @continuable
 def canceling_itself() -> None:
     cancel_and_go_on()
+
+
+@continuable
+def set_up_logging() -> None:
+    """Sets up the root logger after RQ has set up its own."""
+    logging.basicConfig(format="ROOT %(message)s", level=logging.INFO)
+    two(stop)
+
+
+@continuable
+def calm() -> None:
+    two(stop)
+
+
+@continuable(error_wait=0)
+def failing_once() -> None:
+    two(fail)
+
+
+@step(start=0)
+def four_stopped(step: Step) -> None:
+    """Stops its worker in each of the first three items; stock workers learn of it by a save."""
+    while step.cursor < 4:
+        visit(step.cursor)
+        if step.cursor < 3:
+            terminate_worker()
+        step.advance()
+
+
+def terminate_worker() -> None:
+    job = current_job()
+    key = f"rq:worker:{job.worker_name}"
+    os.kill(int(job.connection.hget(key, "pid") or 0), signal.SIGTERM)
+    wait_until(lambda: job.connection.hexists(key, "shutdown_requested_date"), "no SIGTERM")
+
+
+@continuable(save_every=0)
+def travelling() -> str:
+    four_stopped()
+    return "arrived"
+
+
+def changing() -> str:
+    """A test puts @continuable over it, or takes it away."""
+    two(stop)
+    return "changed"
+
+
+def changed() -> str:
+    """Takes its place, without @continuable."""
+    two(lambda step: None)
+    return "changed"
+
+
+@continuable
+def around() -> str:
+    return another_job()
+
+
+@step
+def another_job() -> str:
+    """Enqueues a continuable on a queue that runs it at once, as projects do in their tests."""
+    queue = Queue("inner", is_async=False, connection=current_job().connection)
+    inner = queue.enqueue(calmly_inside)
+    return f"{inner.is_finished}: {inner.return_value()}"
+
+
+@continuable
+def calmly_inside() -> str:
+    return report(rows(2))
