@@ -77,6 +77,11 @@ class Record:
         """Has an execution of this run got as far as a step?"""
         return bool(self.completed or self.current)
 
+    def complete(self, step: Completed) -> None:
+        """The current step has completed."""
+        self.completed.append(step)
+        self.current = None
+
     def head(self) -> str:
         """All but the completed steps, as JSON: it does not grow with them."""
         head = {name: getattr(self, name) for name in _PLAIN_FIELDS}
@@ -102,6 +107,11 @@ class Record:
         known = {name: data[name] for name in _PLAIN_FIELDS if name in data}
         run, current = Run(**data["run"]), _load_current(data["current"])
         return cls(run, completed, current, **known)
+
+    def settle(self) -> None:
+        """A signal may have come between the two halves of `complete`."""
+        if self.current and self.completed and self.completed[-1].name == self.current.name:
+            self.current = None
 
 
 _PLAIN_FIELDS = tuple(

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 def put_back(
-    worker: BaseWorker, job: Job, queue: Queue, interrupted: Interrupted, execution: Execution
+    worker: BaseWorker,
+    job: Job,
+    queue: Queue,
+    interrupted: Interrupted,
+    execution: Execution,
 ) -> None:
     """End an execution in RQ's books, and put its job back unless it is somebody else's by now.
 

@@ -249,7 +249,7 @@ def test_what_a_job_needs_of_the_application_is_made_by_each_execution(connectio
 @pytest.mark.usefixtures("reader")
 def test_a_subscriber_counts_what_happens() -> None:
     metrics = load("metrics.py")
-    events.publish(events.Interrupted("id", "rows", 7, 0, "stopping", 0.0))
+    events.publish(events.Interrupted("id", "rows", 7, None, "stopping", 0.0))
     metrics.unsubscribe()
-    events.publish(events.Interrupted("id", "rows", 8, 0, "stopping", 0.0))
+    events.publish(events.Interrupted("id", "rows", 8, None, "stopping", 0.0))
     assert calls.all_of("increment") == ["jobs.interrupted.stopping"]

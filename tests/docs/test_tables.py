@@ -108,10 +108,10 @@ def test_the_log_reads_as_shown() -> None:
     turns: list[Event] = [
         events.Started(job),
         events.StepStarted(job, rows, None, False),
-        events.Interrupted(job, rows, 67_543, 1, "stopping", 0),
-        events.Resumed(job, rows, 67_543, 1, 2),
+        events.Interrupted(job, rows, 67_543, "validate", "stopping", 0),
+        events.Resumed(job, rows, 67_543, "validate", 2),
         events.StepStarted(job, rows, 67_543, True),
-        events.Errored(job, rows, 80_012, 1, ValueError("no such shop"), 5),
+        events.Errored(job, rows, 80_012, "validate", ValueError("no such shop"), 5),
         events.StepCompleted(job, rows, 100_000),
         events.Finished(job, 2, 2),
         events.Finished(job, 2, 3),

@@ -89,8 +89,8 @@ def test_an_interruption_and_a_resumption_name_step_cursor_and_reason(
         "INFO Job daily: step 'rows' resumed from cursor 2",
     ]
     assert events[2:5] == [
-        Interrupted("daily", "rows", 2, 0, "stopping", 0),
-        Resumed("daily", "rows", 2, 0, 2),
+        Interrupted("daily", "rows", 2, None, "stopping", 0),
+        Resumed("daily", "rows", 2, None, 2),
         StepStarted("daily", "rows", 2, True),
     ]
     assert lines()[-1] == "INFO Job daily: finished: 2 steps in 2 executions"
@@ -115,10 +115,10 @@ def test_an_interruption_with_a_wait_names_the_wait_and_a_reason_of_the_users_ow
         lines()[-1]
         == "INFO Job daily: interrupted at 'throttled' (rate limit of the API), back in 90 s"
     )
-    assert events[-1] == Interrupted("daily", "throttled", None, 0, "rate limit of the API", 90)
+    assert events[-1] == Interrupted("daily", "throttled", None, None, "rate limit of the API", 90)
 
 
-def test_an_interruption_between_two_steps_names_how_many_are_done(
+def test_an_interruption_between_two_steps_names_the_one_that_is_done(
     connection: Redis, queue: Queue, events: list[Event], lines: Lines
 ) -> None:
     queue.enqueue(two_parts, job_id="daily")
@@ -126,13 +126,13 @@ def test_an_interruption_between_two_steps_names_how_many_are_done(
     work(connection)
     work(connection)
     assert lines()[3:6] == [
-        "INFO Job daily: interrupted after 1 steps (stopping)",
-        "INFO Job daily: resumed after 1 steps",
+        "INFO Job daily: interrupted after 'part' (stopping)",
+        "INFO Job daily: resumed after 'part'",
         "DEBUG Job daily: step 'part' skipped",
     ]
     assert events[3:6] == [
-        Interrupted("daily", None, None, 1, "stopping", 0),
-        Resumed("daily", None, None, 1, 2),
+        Interrupted("daily", None, None, "part", "stopping", 0),
+        Resumed("daily", None, None, "part", 2),
         StepSkipped("daily", "part"),
     ]
 
@@ -157,7 +157,7 @@ def test_an_error_that_is_resumed_names_step_cursor_and_exception(
     work(connection, executions=1)
     line = "ERROR Job daily: RuntimeError at 'rows', cursor 1, resumes in 0 s: the disk is full"
     assert lines()[-1] == line
-    assert events[-1] == Errored("daily", "rows", 1, 0, error, 0)
+    assert events[-1] == Errored("daily", "rows", 1, None, error, 0)
 
 
 def test_an_error_that_is_rqs_to_handle_is_a_line_without_a_traceback(
@@ -175,7 +175,7 @@ def test_an_error_that_is_rqs_to_handle_is_a_line_without_a_traceback(
     assert line.getMessage() == (
         "Job daily: RuntimeError at 'rows', cursor 0, not resumed: the disk is full"
     )
-    assert events[-1] == Errored("daily", "rows", 0, 0, error, None)
+    assert events[-1] == Errored("daily", "rows", 0, None, error, None)
 
 
 def supersede(job: Job) -> None:
@@ -205,7 +205,7 @@ def test_an_execution_that_has_lost_its_job_says_why_it_ends(
     once_at(1, lambda: lose(job))
     work(connection)
     assert lines()[-1] == f"WARNING Job daily: {why} at 'rows', cursor 2, this execution ends"
-    assert events[-1] == Superseded("daily", "rows", 2, 0, why)
+    assert events[-1] == Superseded("daily", "rows", 2, None, why)
 
 
 def whatever_happens(connection: Redis, queue: Queue, worker_class: type[Worker]) -> None:
