@@ -964,6 +964,11 @@ def test_a_loop_is_cut_only_where_attention_can_be_had_from_a_signal_handler() -
     kinds = [
         type(loop_over(source, 0, each, attention.call)).__name__
         for each in (attention, Unattended())
-        for source in (source_of([1]), source_of(iter([1])), source_of(sized(Column, 1)))
+        for source in (
+            source_of([1]),
+            source_of(item for item in [1]),
+            source_of(iter([1])),
+            source_of(sized(Column, 1)),
+        )
     ]
-    assert kinds == ["PairLoop"] * 3 + ["SequenceLoop", "IterableLoop", "PairLoop"]
+    assert kinds == ["PairLoop"] * 4 + ["SequenceLoop", "GeneratorLoop", "PairLoop", "PairLoop"]
