@@ -28,6 +28,7 @@ MAX_RUNTIME = "max_runtime"
 MAX_TOTAL_RUNTIME = "max_total_runtime"
 TIMEOUT = "timeout"
 ERROR = "error"
+REDIS = "redis"
 
 
 class SaveLast(Protocol):
@@ -58,6 +59,12 @@ class Conclusion:
     def of(self, result: Any, error: BaseException | None) -> Any:
         """What RQ is told; or raises what it is to see. A departure counts before all else: user
         code may have swallowed the Interrupt, or raised something over it."""
+        try:
+            return self._of(result, error)
+        except GaveUp as gave_up:
+            return self._abandon(gave_up)
+
+    def _of(self, result: Any, error: BaseException | None) -> Any:
         if isinstance(error, GaveUp):
             raise error
         departure = self._continuation.departure
@@ -86,6 +93,11 @@ class Conclusion:
         """The job is somebody else's: nothing is written, and RQ is told nothing."""
         publish(Superseded(self._job_id, *self._continuation.place, why))
         return self._worker.outcome(Interrupted(token=self._token, reason=why, lost=True))
+
+    def _abandon(self, gave_up: GaveUp) -> Any:
+        """Nothing more can be saved. Should Redis be back by now, the job goes back as it was."""
+        logger.error("Job %s: gives up: %s", self._job_id, gave_up)
+        return self._worker.outcome(Interrupted(token=self._token, reason=REDIS, front=True))
 
     def _finish(self, result: Any) -> Any:
         self._record.finished = not isinstance(result, Retry)  # RQ will have it run again

@@ -55,7 +55,7 @@ class Execution:
         self._store = Store(job, self.token, worker.key)
         self._watch = Watch(self.attention)
         self._pulse = Pulse(self._store.renew, RENEW_EVERY)
-        self._claim = patiently(self._store.claim, self.job_id)
+        self._claim = patiently(self._store.claim, f"Job {job.id}")
         self._claim.record.max_resumptions = options.max_resumptions
         self._continuation = Continuation(self._claim.record, self)
         self._began = self._saved_at = monotonic()
@@ -186,7 +186,7 @@ class Execution:
             self._shown_at = now
             self._show_in_memory(shown)
         save = partial(self._store.save, record, shown, release=last)
-        answer = patiently(save, self.job_id)
+        answer = patiently(save, f"Job {self.job_id}")
         self._saved_at = monotonic()
         return answer
 

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 from rq.exceptions import StopRequested
 
 from rq_steps.internals import asked_to_stop, stop_soon
+from rq_steps.patience import AWAY
 
 if TYPE_CHECKING:
     from rq.job import Job
@@ -27,8 +28,6 @@ _UNBLOCKED = "UNBLOCKED"
 class IdlerMixin(Base):
     """Leaves between two waits, and not in the middle of one: there a job may be on its way."""
 
-    max_connection_wait_time = 5.0
-
     _waiting: threading.Event | None = None
     _client_id = 0
 
@@ -39,6 +38,8 @@ class IdlerMixin(Base):
         except StopRequested:
             stop_soon(self)
             self._end_wait()
+        except AWAY as error:
+            self.log.warning("Worker %s: Redis is away: %s", self.name, error)
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None

@@ -25,18 +25,28 @@ class GaveUp(BaseException):
     """Redis was away for too long: the execution ends as if it had been killed."""
 
 
-def patiently(call: Callable[[], T], job_id: str, *, outage: float = OUTAGE) -> T:
+def patiently(
+    call: Callable[[], T],
+    who: str,
+    *,
+    outage: float = OUTAGE,
+    leaving: Callable[[], bool] = lambda: False,
+) -> T:
     """Call, and while Redis is away call again, with growing and jittered pauses.
 
+    Args:
+        who: waits; for the log.
+        leaving: does it want to wait no longer?
+
     Raises:
-        GaveUp: it was away for `outage` seconds.
+        GaveUp: it was away for `outage` seconds, or is when somebody wants to leave.
     """
     give_up_at = monotonic() + outage
 
     def failed(error: Exception) -> None:
-        if monotonic() > give_up_at:
-            raise GaveUp(f"Redis was away for {outage:g} s: {error}") from error
-        logger.warning("Job %s: Redis is away, progress cannot be saved: %s", job_id, error)
+        if monotonic() > give_up_at or leaving():
+            raise GaveUp(f"Redis is away: {error}") from error
+        logger.warning("%s: Redis is away, and is waited for: %s", who, error)
 
     backoff = EqualJitterBackoff(cap=LONGEST_PAUSE, base=FIRST_PAUSE)
     result: T = Retry(backoff, retries=-1, supported_errors=AWAY).call_with_retry(call, failed)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from time import monotonic
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import rq.worker
+from rq.job import JobStatus
 
 from rq_steps.books import is_open
 from rq_steps.children import ends_within
+from rq_steps.endurance import EnduranceMixin
 from rq_steps.execution import FINISHED_HERE
 from rq_steps.internals import asked_to_stop
 from rq_steps.lease import end_lease, has_lease, take_lease, vouch_for
+from rq_steps.patience import AWAY, patiently
 from rq_steps.performing import is_continuable
 from rq_steps.recovery import find, recover, recover_lost
 from rq_steps.settings import LOOK_EVERY, RENEW_EVERY
@@ -25,12 +29,12 @@ if TYPE_CHECKING:
     from rq.job import Job
     from rq.queue import Queue
 
-    Base = rq.worker.Worker
-else:
-    Base = object
+
+MOST_FALSE_STARTS = 3
+"""When so many work-horses in a row have died before they began a job, it is RQ's to fail it."""
 
 
-class SurvivorMixin(Base):
+class SurvivorMixin(EnduranceMixin):
     """Puts back the jobs of those who died, its own work-horses and other workers."""
 
     recovery_interval = LOOK_EVERY
@@ -40,6 +44,7 @@ class SurvivorMixin(Base):
     _watched: Job | None = None
     _horse_died = False
     _goes_down = False
+    _false_starts: Mapping[str, int] = MappingProxyType({})
     _looked_at = float("-inf")
 
     # Its own work-horse
@@ -47,7 +52,7 @@ class SurvivorMixin(Base):
     def prepare_job_execution(self, job: Job, *args: Any, **kwargs: Any) -> None:
         """From the moment that RQ calls a continuable started, it can be found if it is lost."""
         if is_continuable(job):
-            take_lease(job)
+            patiently(lambda: take_lease(job), self.who)
         super().prepare_job_execution(job, *args, **kwargs)
 
     def cleanup_execution(self, job: Job, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
@@ -62,23 +67,43 @@ class SurvivorMixin(Base):
         try:
             super().execute_job(job, queue)
         except SystemExit:  # a cold shutdown, which has killed the work-horse
-            self._recover(job, queue, counted=False)
+            with suppress(*AWAY):  # then others will find the job
+                self._recover(job, queue, counted=False)
             raise
-        if has_lease(job) and self._is_open(job):  # the work-horse left by os._exit(0)
+        except AWAY:
+            self.wait_for_redis(lambda: self._recover(job, queue))
+        else:
+            self.wait_for_redis(lambda: self._recover_what_is_left(job, queue))
+
+    def _recover_what_is_left(self, job: Job, queue: Queue) -> None:
+        """The work-horse may have left by `os._exit(0)`."""
+        if has_lease(job) and self._is_open(job):
             self._recover(job, queue)
 
     def prepare_execution(self, job: Job) -> Execution:
         self._execution = super().prepare_execution(job)
         return self._execution
 
-    def monitor_work_horse(self, job: Job, *args: Any, **kwargs: Any) -> None:
+    def monitor_work_horse(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
+        """RQ asks what has become of the job when the work-horse has died."""
         self._watched = job
-        super().monitor_work_horse(job, *args, **kwargs)
+        try:
+            super().monitor_work_horse(job, queue, *args, **kwargs)
+        except AWAY:
+            self.wait_for_redis(lambda: self._see_it_dead(job, queue))
+
+    def _see_it_dead(self, job: Job, queue: Queue) -> None:
+        if job.get_status() in (JobStatus.FINISHED, JobStatus.FAILED):
+            return
+        self._horse_died = True
+        of_many = {"execution": self._execution} if hasattr(self, "executions") else {}
+        self.handle_job_failure(job, queue, exc_string="Work-horse terminated", **of_many)
 
     def wait_for_horse(self) -> Any:
         """Code that lets no thread run makes a work-horse deaf, and is no death."""
         while self._watched and not ends_within(self.horse_pid, RENEW_EVERY):
-            vouch_for(self._watched, self.name)
+            with suppress(*AWAY):
+                vouch_for(self._watched, self.name)
         return super().wait_for_horse()
 
     def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
@@ -114,13 +139,22 @@ class SurvivorMixin(Base):
         if found is None:
             return False
         if found.is_unbegun and self._is_open(job):
-            put_back_unbegun(queue, job, self.name)
-            return True
+            return self._start_again(job, queue)
         if not found.is_continuable and not has_lease(job):
             return False
         if found.worker_name == self.name:
             recover(queue, job.id, counted=counted)
         self._close_books(job)
+        return True
+
+    def _start_again(self, job: Job, queue: Queue) -> bool:
+        """Not where one work-horse after the other dies before it has begun this job."""
+        starts = self._false_starts.get(job.id, 0) + 1
+        if starts == MOST_FALSE_STARTS:
+            self._false_starts = {}
+            return False
+        self._false_starts = {job.id: starts}
+        put_back_unbegun(queue, job, self.name)
         return True
 
     def _is_open(self, job: Job) -> bool:
@@ -140,8 +174,10 @@ class SurvivorMixin(Base):
         super().heartbeat(timeout, pipeline)
         if not self.is_horse and monotonic() >= self._looked_at + self.recovery_interval:
             self._looked_at = monotonic()
-            recover_lost(self.queues)
-            rescue_unbegun(self.queues)
+            with suppress(*AWAY):
+                self.be_known()
+                recover_lost(self.queues)
+                rescue_unbegun(self.queues)
 
     def clean_registries(self) -> None:
         """RQ fails what it finds lost here; most of it goes on."""

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from rq_steps.events import logger
 from rq_steps.idle import IdlerMixin
 from rq_steps.outcome import Interrupted
 from rq_steps.parent import signal_when_parent_dies
-from rq_steps.patience import AWAY
+from rq_steps.patience import AWAY, patiently
 from rq_steps.performing import performing
 from rq_steps.promotion import promote_due
 from rq_steps.requeue import put_back
@@ -185,16 +185,10 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
         execution: Any,
     ) -> None:
         if isinstance(retry, Interrupted):
-            put_back(self, job, queue, retry, execution)
+            back = partial(put_back, self, job, queue, retry, execution)
+            patiently(back, f"Job {job.id}")
         else:
             super().handle_job_retry(job, queue, retry, started_job_registry, execution)
-
-    def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
-        """Redis may be away for a while: the work-horse waits for it, and so does the worker."""
-        try:
-            super().maintain_heartbeats(*args, **kwargs)
-        except AWAY as error:
-            self.log.warning("Worker %s: no heartbeat, Redis is away: %s", self.name, error)
 
     def handle_job_success(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
         """A decorator over the continuable may have wrapped what it returned when it left."""
@@ -215,7 +209,8 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
         super().heartbeat(timeout, pipeline)
         if not self.is_horse and monotonic() >= self._promoted_at + self.promotion_interval:
             self._promoted_at = monotonic()
-            promote_due(self.queues)
+            with suppress(*AWAY):
+                promote_due(self.queues)
 
     # Logging
 

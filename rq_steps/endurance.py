@@ -1,0 +1,118 @@
+"""A worker does not end because Redis is away for a while, and neither does its job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import rq.worker
+from rq import worker_registration
+from rq.exceptions import StopRequested
+
+from rq_steps.internals import asked_to_stop
+from rq_steps.patience import AWAY, GaveUp, patiently
+
+if TYPE_CHECKING:
+    from redis.client import Pipeline
+    from rq.executions import Execution
+    from rq.job import Job
+    from rq.queue import Queue
+
+    Base = rq.worker.Worker
+else:
+    Base = object
+
+
+class EnduranceMixin(Base):
+    """Waits wherever RQ would quit. Most of RQ's loop around a job talks to Redis unguarded."""
+
+    max_connection_wait_time = 5.0
+
+    _has_taken = False
+
+    def wait_for_redis(self, call: Callable[[], object]) -> None:
+        """Call; while Redis is away again and again, until the worker is to shut down."""
+        with suppress(GaveUp):
+            patiently(call, self.who, outage=inf, leaving=lambda: asked_to_stop(self))
+
+    @property
+    def who(self) -> str:
+        """Names the worker in the log."""
+        return f"Worker {self.name}"
+
+    # Between two jobs
+
+    def check_for_suspension(self, burst: bool) -> None:
+        self.wait_for_redis(lambda: super(EnduranceMixin, self).check_for_suspension(burst))
+
+    def run_maintenance_tasks(self) -> None:
+        with suppress(*AWAY):
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
+        with suppress(*AWAY):
+            super().set_state(state, pipeline)
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        self._has_taken = False
+        return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+
+    def reorder_queues(self, reference_queue: Queue) -> None:
+        """RQ calls this when it has taken a job."""
+        self._has_taken = True
+        super().reorder_queues(reference_queue)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Where it fails, RQ fails to take a job, too, and waits; but not for a signal."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except AWAY:
+            if asked_to_stop(self) and not self._has_taken:
+                raise StopRequested from None
+
+    def be_known(self) -> None:
+        """Redis may have come back without its data."""
+        if not self.connection.hexists(self.key, "queues"):
+            self.connection.hset(self.key, mapping=self.serialize())
+            worker_registration.register(self)
+
+    def teardown(self) -> None:
+        with suppress(*AWAY):
+            super().teardown()  # type: ignore[no-untyped-call]
+
+    # Around a job
+
+    def prepare_execution(self, job: Job) -> Execution:
+        return patiently(lambda: super(EnduranceMixin, self).prepare_execution(job), self.who)
+
+    def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().maintain_heartbeats(*args, **kwargs)
+        except AWAY as error:
+            self.log.warning("%s: no heartbeat, Redis is away: %s", self.who, error)
+
+    # In the work-horse
+
+    def prepare_job_execution(self, *args: Any, **kwargs: Any) -> None:
+        patiently(
+            lambda: super(EnduranceMixin, self).prepare_job_execution(*args, **kwargs), self.who
+        )
+
+    def handle_execution_ended(self, *args: Any, **kwargs: Any) -> None:
+        patiently(
+            lambda: super(EnduranceMixin, self).handle_execution_ended(*args, **kwargs),
+            self.who,
+        )
+
+    def handle_job_success(self, job: Job, *args: Any, **kwargs: Any) -> None:
+        repeats = job.repeats_left, job.repeat_intervals
+
+        def handle() -> None:
+            job.repeats_left, job.repeat_intervals = repeats
+            super(EnduranceMixin, self).handle_job_success(job, *args, **kwargs)
+
+        patiently(handle, self.who)
