@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import traceback
+from asyncio import CancelledError
 from typing import Any, Protocol
 
+from rq import Retry
+from rq.timeouts import BaseTimeoutException
+
 from rq_steps.continuation import Continuation
-from rq_steps.errors import ResumeLimitError, StepsError
+from rq_steps.errors import Interrupt, ResumeLimitError, StepsError, consists_of, contains
 from rq_steps.events import Errored, Event, Finished, Superseded, logger, publish
 from rq_steps.events import Interrupted as InterruptedEvent
 from rq_steps.jobworker import JobWorker
@@ -67,6 +71,7 @@ class Conclusion:
         if departure is None and isinstance(error, SystemExit) and self._worker.stopping:
             departure = Departure(STOPPING)  # a cold shutdown, where there is no work-horse to kill
         if departure is not None:
+            self._clear_away(error)
             return self._depart(departure)
         try:
             if error is None:
@@ -74,6 +79,15 @@ class Conclusion:
         except StepsError as wrong:
             error = wrong
         return self._finish(result) if error is None else self._fail(error)
+
+    def _clear_away(self, error: BaseException | None) -> None:
+        """What user code raised over the Interrupt is told, and what its frames hold is closed:
+        the process may end before anybody else does that."""
+        if error is None:
+            return
+        if not consists_of(error, (Interrupt, GeneratorExit, CancelledError)):
+            logger.warning("Job %s: raised while it was leaving", self._job_id, exc_info=error)
+        traceback.clear_frames(error.__traceback__)
 
     def lost(self, why: str) -> Any:
         """The job is somebody else's: nothing is written, and RQ is told nothing."""
@@ -86,7 +100,7 @@ class Conclusion:
         return self._worker.outcome(Interrupted(token=self._token, reason=REDIS, front=True))
 
     def _finish(self, result: Any) -> Any:
-        self._record.finished = True
+        self._record.finished = not isinstance(result, Retry)  # RQ will have it run again
         lost = self._save_last()
         if lost:
             return self.lost(lost)
@@ -109,6 +123,7 @@ class Conclusion:
         return self._leave(departure.reason, wait, front, event)
 
     def _fail(self, error: BaseException) -> Any:
+        error = _timeout_behind(error) or error
         self._record.error = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
         if not self._resumes(error):
             return self._give_up(error)
@@ -120,8 +135,9 @@ class Conclusion:
         return self._leave(ERROR, wait, False, event)
 
     def _resumes(self, error: BaseException) -> bool:
-        may_be_resumed = isinstance(error, Exception) and not isinstance(error, StepsError)
-        return may_be_resumed and self._options.resume_errors and self._continuation.advanced
+        if not isinstance(error, Exception) or contains(error, StepsError):
+            return False
+        return self._options.resume_errors and self._continuation.advanced
 
     def _leave(self, reason: str, wait: float, front: bool, event: Event) -> Any:
         self._record.front = front
@@ -179,3 +195,11 @@ class Conclusion:
             f"the job ran for {self._record.runtime:g} s in {self._record.executions} executions, "
             f"beyond its max_total_runtime of {self._options.max_total_runtime:g} s"
         )
+
+
+def _timeout_behind(error: BaseException) -> BaseException | None:
+    """The job timeout that arrived while a value was pickled, and was taken for its fault."""
+    cause: BaseException | None = error
+    while isinstance(cause, StepsError):
+        cause = cause.__cause__
+    return cause if isinstance(cause, BaseTimeoutException) else None

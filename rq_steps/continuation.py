@@ -7,6 +7,7 @@ are those of Rails' `ActiveJob::Continuation`.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from rq_steps.events import StepCompleted, StepSkipped, StepStarted, listening, 
 from rq_steps.handle import Step
 from rq_steps.keeper import Departure, Keeper, NoKeeper
 from rq_steps.options import StepOptions
+from rq_steps.order import Order
 from rq_steps.record import Completed, Record, Run
 from rq_steps.transactions import Transactions
 from rq_steps.values import JSON, decode, encode
@@ -73,14 +75,14 @@ class Continuation:
         self.pickling = keeper.pickling
         self.departure: Departure | None = None
         self.advanced = False
-        self._expected = tuple(done.name for done in record.completed)
-        self._encountered: set[str] = set()
+        self._order = Order(done.name for done in record.completed)
         self._step: Step | None = None
         self._ran_a_step = False
         self._isolating = False
         self._declared: dict[object, str] = {}
+        self._promised: dict[object, str] = {}
         self._transactions = Transactions()
-        self._thread = threading.get_ident()
+        self._thread = _thread_of_process()
         self._closed = False
 
     # What the steps ask
@@ -99,19 +101,30 @@ class Continuation:
 
     @property
     def in_own_thread(self) -> bool:
-        """Is the caller in the thread in which the continuable runs?"""
-        return threading.get_ident() == self._thread
+        """Is the caller in the thread, and in the process, in which the continuable runs?"""
+        return _thread_of_process() == self._thread
 
     def refuse_stranger(self) -> None:
         """Refuse a caller who carries the context into another thread, or beyond the end."""
         if self._closed:
             raise InvalidStepError("a step was called after its continuable had ended")
         if not self.in_own_thread:
-            raise InvalidStepError("a step was called from another thread than its continuable's")
+            kind = "thread" if os.getpid() == self._thread[1] else "process"
+            raise InvalidStepError(f"a step was called from another {kind} than its continuable's")
 
     def declare(self, declaration: object, name: str) -> None:
         """A step has been declared inside the continuable."""
         self._declared[declaration] = name
+
+    def promise(self, name: str) -> Callable[[], None]:
+        """An async step has been called: it has yet to be awaited. Returns what says that it is."""
+        key = object()
+        self._promised[key] = name
+
+        def keep() -> None:
+            self._promised.pop(key, None)
+
+        return keep
 
     def run(self, options: StepOptions, origin: object, body: Callable[[Step], R]) -> R:
         """Run a step, or skip it and return its recorded result."""
@@ -141,11 +154,13 @@ class Continuation:
 
     def turn(self) -> None:
         """A checkpoint at which somebody wants something."""
+        self.refuse_stranger()
         self._go_on_leaving()
         self._transactions.check()
         self._leave_if(self.keeper.attend())
 
     def save(self) -> None:
+        self.refuse_stranger()
         self._go_on_leaving()
         self._leave_if(self.keeper.save())
 
@@ -162,34 +177,32 @@ class Continuation:
     # What the keeper asks
 
     @property
-    def place(self) -> tuple[str | None, object, int]:
-        """Step, cursor and number of completed steps, for events."""
+    def place(self) -> tuple[str | None, object, str | None]:
+        """The current step, its cursor, and the step that completed last, for events."""
+        after = self.record.completed[-1].name if self.record.completed else None
         if self._step is not None:
-            return self._step.name, self._step.cursor, len(self.record.completed)
+            return self._step.name, self._step.cursor, after
         current = self.record.current
         if current is None:
-            return None, None, len(self.record.completed)
-        return current.name, self._shown(current.cursor), len(self.record.completed)
+            return None, None, after
+        return current.name, self._shown(current.cursor), after
 
     def snapshot(self) -> Record:
         """The record, with the current step as it is now."""
         if self._step is not None:
             self.record.current = self._step.current()
+        self.record.settle()
         return self.record
 
     def finish(self) -> None:
         """The continuable has returned.
 
         Raises:
-            InvalidStepError: a step of the record was never called.
+            InvalidStepError: a step of the record was never called, or an async one not awaited.
         """
-        missing = self._expected[len(self._encountered) :]
-        if missing:
-            raise InvalidStepError(
-                f"step '{missing[0]}' had completed earlier, and was not called this time"
-            )
-        if self.record.current is not None:
-            raise InvalidStepError(self._incomplete(self.record.current.name))
+        for name in self._promised.values():
+            raise InvalidStepError(f"step '{name}' was called and not awaited: it has not run")
+        self._order.check_end(self._begun)
         for name in self._declared.values():
             logger.warning(
                 "Job %s: step '%s' was declared and never called: "
@@ -199,48 +212,29 @@ class Continuation:
                 name,
             )
 
-    def _incomplete(self, name: str) -> str:
-        if name in self._encountered:
-            return f"step '{name}' did not complete: its error was caught, or it was not awaited"
-        return f"step '{name}' had begun earlier, and was not called this time"
-
     # How a step begins and ends
 
     def _enter(self, options: StepOptions, origin: object) -> Step | Completed:
         self._go_on_leaving()
         self._declared.pop(origin, None)
-        self._validate(options.name)
-        place = len(self._encountered)
-        if place < len(self._expected):
-            self._encountered.add(options.name)
+        self._refuse_nested(options.name)
+        self._order.check(options.name, self._begun)
+        place = self._order.place
+        if self._order.is_behind:
+            self._order.meet(options.name)
             return self.record.completed[place]
         self._checkpoint_before(options)
-        self._encountered.add(options.name)
+        self._order.meet(options.name)
         return self._begin(options)
 
-    def _validate(self, name: str) -> None:
+    @property
+    def _begun(self) -> str | None:
+        return self.record.current.name if self.record.current else None
+
+    def _refuse_nested(self, name: str) -> None:
         if self._step is not None:
             raise InvalidStepError(
                 f"step '{name}' is nested inside step '{self._step.name}': one at a time"
-            )
-        if name in self._encountered:
-            raise InvalidStepError(
-                f"step '{name}' has been called already: "
-                f"call it again under another name, with {name}.with_options(name=...)"
-            )
-        self._validate_order(name)
-
-    def _validate_order(self, name: str) -> None:
-        place = len(self._encountered)
-        if place < len(self._expected):
-            if self._expected[place] != name:
-                raise InvalidStepError(
-                    f"step '{name}' found, expected '{self._expected[place]}', "
-                    "which had completed here earlier"
-                )
-        elif self.record.current is not None and self.record.current.name != name:
-            raise InvalidStepError(
-                f"step '{name}' found, expected to resume from '{self.record.current.name}'"
             )
 
     def _checkpoint_before(self, options: StepOptions) -> None:
@@ -288,8 +282,7 @@ class Continuation:
 
     def _complete(self, step: Step, result: R) -> R:
         kept = self._encode(result, f"result of step '{step.name}'")
-        self.record.completed.append(Completed(step.name, kept))
-        self.record.current = None
+        self.record.complete(Completed(step.name, kept))
         self.advanced = True
         self.keeper.publish(StepCompleted(self.keeper.job_id, step.name, step.cursor))
         self._leave_if(self.keeper.save())
@@ -336,9 +329,14 @@ class Continuation:
             raise UnserializableError(f"{what}: {error}") from error
 
 
-def in_memory() -> Continuation:
-    """A continuation that is kept nowhere."""
-    return Continuation(Record(Run("", None)), NoKeeper())
+def _thread_of_process() -> tuple[int, int]:
+    """A thread keeps its identity in a process that is forked from it."""
+    return threading.get_ident(), os.getpid()
+
+
+def in_memory(job_id: str = "") -> Continuation:
+    """A continuation that is kept nowhere; `job_id` is the job's that the caller runs in."""
+    return Continuation(Record(Run("", None)), NoKeeper(job_id))
 
 
 def loose_step(options: StepOptions) -> Step:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from rq_steps import continuation
 from rq_steps.options import MARK, Options, Seconds, continuable_options, step_options
-from rq_steps.signatures import ClassMethod, Method, MethodTakesStep, TakesStep, refuse_step
+from rq_steps.signatures import (
+    ClassMethod,
+    Method,
+    MethodTakesStep,
+    TakesStep,
+    mark_coroutine_function,
+    refuse_step,
+)
 from rq_steps.step_function import BoundStep, StepFunction, StepMethod
 
 if TYPE_CHECKING:
@@ -95,51 +102,78 @@ def continuable(
 def _continuable(function: Callable[..., Any], options: Options) -> Callable[..., Any]:
     """RQ names functions and pickles everything else: this stays a function."""
     if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def run_async(*args: Any, **kwargs: Any) -> Any:
-            if continuation.current() is not None:
-                return await function(*args, **kwargs)
-            return await _run_async(lambda: function(*args, **kwargs), run_async, options)
-
-        return run_async
+        return _async_continuable(function, options)
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        if continuation.current() is not None:
+        if _is_inside():
             return function(*args, **kwargs)
         return _run(lambda: function(*args, **kwargs), run, options)
 
     return run
 
 
+def _async_continuable(function: Callable[..., Any], options: Options) -> Callable[..., Any]:
+    """As a job it brings its own event loop: RQ's would let a job timeout past the execution."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        coroutine = functools.partial(function, *args, **kwargs)
+        execution = None if _is_inside() else _execution(run, options)
+        if execution is None:
+            return _run_in_memory_async(coroutine)
+        return execution.run(lambda: _run_in_loop(coroutine))
+
+    mark_coroutine_function(run)
+    return run
+
+
+def _run_in_loop(coroutine: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    import asyncio  # not by everybody who decorates a function
+
+    return asyncio.run(coroutine())
+
+
 def _run(call: Callable[[], Any], wrapper: Callable[..., Any], options: Options) -> Any:
     execution = _execution(wrapper, options)
     if execution is not None:
         return execution.run(call)
-    in_memory = continuation.in_memory()
+    in_memory = continuation.in_memory(_sync_job_id())
     with in_memory.entered():
         result = call()
     in_memory.finish()
     return result
 
 
-async def _run_async(
-    call: Callable[[], Awaitable[Any]], wrapper: Callable[..., Any], options: Options
-) -> Any:
-    execution = _execution(wrapper, options)
-    if execution is not None:
-        return await execution.run_async(call)
-    in_memory = continuation.in_memory()
+async def _run_in_memory_async(call: Callable[[], Awaitable[Any]]) -> Any:
+    if _is_inside():
+        return await call()
+    in_memory = continuation.in_memory(_sync_job_id())
     with in_memory.entered():
         result = await call()
     in_memory.finish()
     return result
 
 
+def _is_inside() -> bool:
+    """Is the continuable called by another one? Then it is a plain function, and its steps are the
+    other's; but not where a queue with `is_async=False` runs it as a job of its own."""
+    running = continuation.current()
+    return running is not None and _sync_job_id() in ("", running.keeper.job_id)
+
+
+def _sync_job_id() -> str:
+    """The job that a queue with `is_async=False` runs here, if there is one."""
+    if "rq.job" not in sys.modules:  # nor is it loaded in vain
+        return ""
+    from rq_steps.performing import sync_job_id
+
+    return sync_job_id()
+
+
 def _execution(wrapper: Callable[..., Any], options: Options) -> Execution | None:
     """The execution, where a worker runs this continuable as its job."""
-    if "rq.job" not in sys.modules:  # then there is no job, and RQ is not loaded in vain
+    if "rq.job" not in sys.modules:  # nor is it loaded in vain
         return None
     from rq_steps.performing import execution_of
 

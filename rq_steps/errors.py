@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class StepsError(Exception):
     """The base of every error of rq-steps. It fails the job: no `StepsError` is ever resumed."""
@@ -33,3 +35,21 @@ class Interrupt(BaseException):
     A `BaseException`, so that a user's `except Exception` lets it pass. It never leaves the
     continuable. The idea is Rails' `ActiveJob::Continuation::Interrupt`.
     """
+
+
+def contains(error: BaseException, kind: type[BaseException]) -> bool:
+    """Is it one of this kind, or a group with one in it?"""
+    return any(isinstance(each, kind) for each in _singly(error))
+
+
+def consists_of(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Is it one of these kinds, or a group of nothing else?"""
+    return all(isinstance(each, kinds) for each in _singly(error))
+
+
+def _singly(error: BaseException) -> Iterator[BaseException]:
+    grouped: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    if not grouped:
+        yield error
+    for each in grouped:
+        yield from _singly(each)

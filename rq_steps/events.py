@@ -45,17 +45,32 @@ class Started(Event):
 
 
 @dataclass(frozen=True)
-class Resumed(Event):
-    """A later execution begins, at the step and cursor where the one before it ended."""
+class PlacedEvent(Event):
+    """A turn of the job as a whole, at the step and cursor where it is."""
 
     step: str | None
+    """The step that has begun and not completed, if there is one."""
     cursor: object
-    completed: int
+    after: str | None
+    """The step that completed last."""
+
+    @property
+    def place(self) -> str:
+        """Where the job is, in words: `at 'import_rows', cursor 67543`."""
+        if self.step is not None:
+            return at(self.step, self.cursor)
+        return "before its first step" if self.after is None else f"after '{self.after}'"
+
+
+@dataclass(frozen=True)
+class Resumed(PlacedEvent):
+    """A later execution begins, at the step and cursor where the one before it ended."""
+
     executions: int
 
     @property
     def description(self) -> str:
-        return f"resumed {place(self.step, self.cursor, self.completed)}"
+        return f"resumed {self.place}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +90,7 @@ class StepStarted(StepEvent):
     @property
     def description(self) -> str:
         if self.resumed:
-            return f"step '{self.step}' resumed from cursor {self.cursor!r}"
+            return f"step '{self.step}' resumed from cursor {one_line(self.cursor)}"
         return f"step '{self.step}' started"
 
 
@@ -104,29 +119,22 @@ class StepCompleted(StepEvent):
 
 
 @dataclass(frozen=True)
-class Interrupted(Event):
+class Interrupted(PlacedEvent):
     """The execution left at a checkpoint; the job comes back after `wait` seconds."""
 
-    step: str | None
-    cursor: object
-    completed: int
     reason: str
     wait: float
 
     @property
     def description(self) -> str:
-        where = place(self.step, self.cursor, self.completed)
         wait = f", back in {self.wait:g} s" if self.wait else ""
-        return f"interrupted {where} ({self.reason}){wait}"
+        return f"interrupted {self.place} ({self.reason}){wait}"
 
 
 @dataclass(frozen=True)
-class Errored(Event):
+class Errored(PlacedEvent):
     """The execution ended with an exception. `wait` is None where the job is not resumed."""
 
-    step: str | None
-    cursor: object
-    completed: int
     exception: BaseException
     wait: float | None
 
@@ -141,18 +149,15 @@ class Errored(Event):
 
     @property
     def description(self) -> str:
-        where = place(self.step, self.cursor, self.completed)
         ahead = "not resumed" if self.wait is None else f"resumes in {self.wait:g} s"
-        return f"{type(self.exception).__name__} {where}, {ahead}: {self.exception}"
+        error = " ".join(str(self.exception).split())
+        return f"{type(self.exception).__name__} {self.place}, {ahead}: {error}"
 
 
 @dataclass(frozen=True)
-class Superseded(Event):
+class Superseded(PlacedEvent):
     """The execution lost the job (`why`: superseded, canceled, deleted …) and ends quietly."""
 
-    step: str | None
-    cursor: object
-    completed: int
     why: str
 
     @property
@@ -161,18 +166,16 @@ class Superseded(Event):
 
     @property
     def description(self) -> str:
-        return f"{self.why} {place(self.step, self.cursor, self.completed)}, this execution ends"
+        return f"{self.why} {self.place}, this execution ends"
 
 
 @dataclass(frozen=True)
-class Died(Event):
+class Died(PlacedEvent):
     """The work-horse, the worker or its machine died; the job is put back, or has `failed`.
 
     A cold shutdown is none of the `deaths`.
     """
 
-    step: str | None
-    cursor: object
     deaths: int
     failed: bool
 
@@ -182,10 +185,9 @@ class Died(Event):
 
     @property
     def description(self) -> str:
-        where = place(self.step, self.cursor, 0)
         ahead = "failed" if self.failed else "put back"
         often = f", {self.deaths} times in a row there" if self.deaths > 1 else ""
-        return f"died {where}{often}, {ahead}"
+        return f"died {self.place}{often}, {ahead}"
 
 
 @dataclass(frozen=True)
@@ -200,11 +202,14 @@ class Finished(Event):
         return f"finished: {self.completed} steps in {self.executions} executions"
 
 
-def place(step: str | None, cursor: object, completed: int) -> str:
-    """Where a job is, in words: `at 'import_rows', cursor 67543`."""
-    if step is None:
-        return f"after {completed} steps" if completed else "before its first step"
-    return f"at '{step}'" if cursor is None else f"at '{step}', cursor {cursor!r}"
+def at(step: str, cursor: object) -> str:
+    """A step and its cursor, in words and in one line."""
+    return f"at '{step}'" if cursor is None else f"at '{step}', cursor {one_line(cursor)}"
+
+
+def one_line(value: object) -> str:
+    """A value as it is shown in a message."""
+    return " ".join(repr(value).split())
 
 
 Subscriber: TypeAlias = Callable[[Event], None]

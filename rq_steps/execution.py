@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from math import inf
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from rq.serializers import DefaultSerializer
+from rq.timeouts import BaseTimeoutException
+from rq.utils import now
 
 from rq_steps.attention import Attention
 from rq_steps.conclusion import MAX_RUNTIME, MAX_TOTAL_RUNTIME, STOPPING, TIMEOUT, Conclusion
@@ -30,6 +32,9 @@ from rq_steps.watch import Watch
 
 if TYPE_CHECKING:
     from rq.job import Job
+
+FINISHED_HERE = "rq_steps_finished_here"
+"""The mark on a Job whose run this process has finished: should it fail after all, it goes on."""
 
 EAGER_SECONDS = 5.0
 """After a death every checkpoint is saved for so long: a job that dies young gets on."""
@@ -56,7 +61,7 @@ class Execution:
         self._began = self._saved_at = monotonic()
         self._shown_at = -inf
         self._ran_before = self._claim.record.runtime
-        self._slices = Slices(job.timeout, self._began)
+        self._slices = Slices(job.timeout, self._began - _already_run(job))
         self._conclusion = Conclusion(
             self._continuation, options, worker, self.token, self._save_last
         )
@@ -71,18 +76,6 @@ class Execution:
                 return self._conclusion.lost(lost)
             try:
                 result = function()
-            except BaseException as raised:
-                error = raised
-        return self._conclusion.of(result, error)
-
-    async def run_async(self, function: Callable[[], Awaitable[Any]]) -> Any:
-        """The same for a continuable that is awaited."""
-        result, error = None, None
-        with self._under_way() as lost:
-            if lost:
-                return self._conclusion.lost(lost)
-            try:
-                result = await function()
             except BaseException as raised:
                 error = raised
         return self._conclusion.of(result, error)
@@ -168,7 +161,7 @@ class Execution:
 
     def _next_call(self) -> float:
         due = self._saved_at + self.options.save_every if self.options.save_every else inf
-        return min(due, *(moment for _, moment in self._limits()))
+        return min(due, self._slices.next_look, *(moment for _, moment in self._limits()))
 
     def _save_where_due(self) -> Departure | None:
         if monotonic() < self._saved_at + self.options.save_every and not self._eager:
@@ -206,8 +199,18 @@ class Execution:
         """The save at the end of an execution. Answers why the job is lost, if it is."""
         if forget_runtime:
             self._ran_before = self._began - monotonic()
-        answer = self._write(last=True)
+        try:
+            answer = self._write(last=True)
+        except BaseTimeoutException:  # RQ's alarm has struck, and strikes but once
+            answer = self._write(last=True)
+        if self._claim.record.finished:
+            vars(self.job)[FINISHED_HERE] = True
         meta = self._store.latest_meta()
         if answer.saved and isinstance(meta, dict):
             self.job.meta = meta  # RQ may save the whole job: what others wrote survives it
         return None if answer.saved else answer.state
+
+
+def _already_run(job: Job) -> float:
+    """For how many seconds RQ has had the job run: first it imports the job's module."""
+    return (now() - job.started_at).total_seconds() if job.started_at else 0.0

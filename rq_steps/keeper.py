@@ -56,9 +56,9 @@ class NoKeeper:
     pickling = True
     stopping = False
     attended = False
-    job_id = ""
 
-    def __init__(self) -> None:
+    def __init__(self, job_id: str = "") -> None:
+        self.job_id = job_id
         self.attention: Attention = Unattended()
 
     def attend(self) -> Departure | None:

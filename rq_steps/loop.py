@@ -7,11 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import GEN_CLOSED, GEN_RUNNING, getgeneratorstate
 from itertools import chain, compress, islice
+from traceback import walk_tb
 from types import GeneratorType
 from typing import Any, Protocol, TypeAlias
 
 from rq_steps.attention import Attention
-from rq_steps.sources import IterableSource, SequenceSource, Source
+from rq_steps.sources import IterableSource, SequenceSource, Source, with_cursors
 
 Checkpoint: TypeAlias = Callable[[], None]
 
@@ -36,7 +37,10 @@ def loop_over(
         source.check(cursor)
         return SequenceLoop(source.sequence, cursor, attention, checkpoint)
     if isinstance(source, IterableSource):
-        return IterableLoop(source.items(cursor), cursor, attention, checkpoint)
+        items = source.items(cursor)
+        if isinstance(items, GeneratorType):
+            return GeneratorLoop(items, cursor, attention, checkpoint)
+        return PairLoop(with_cursors(items, cursor), cursor, attention, checkpoint)
     return PairLoop(source.open(cursor), cursor, attention, checkpoint)
 
 
@@ -182,17 +186,22 @@ class SequenceLoop(CutLoop):
 _TICKS = (True,) * 4096
 
 
-class IterableLoop(CutLoop):
-    """Over any iterable: for each item it takes one tick, and the segments are ticks.
+class GeneratorLoop(CutLoop):
+    """Over a generator: for each item it takes one tick, and the segments are ticks.
 
     `compress` takes the item first, and keeps it while a cut segment is followed by a new one: so
-    the checkpoint lies between two items, and none is lost. More than twice as fast as a generator.
+    the checkpoint lies between two items, and none is lost. It takes less than half of the time of
+    a generator around the generator.
     """
 
     __slots__ = ("_begun_at", "_items", "_took_one")
 
     def __init__(
-        self, items: Iterator[Any], cursor: int, attention: Attention, checkpoint: Checkpoint
+        self,
+        items: GeneratorType[Any, Any, Any],
+        cursor: int,
+        attention: Attention,
+        checkpoint: Checkpoint,
     ) -> None:
         super().__init__(cursor, attention, checkpoint)
         self._items = items
@@ -209,12 +218,11 @@ class IterableLoop(CutLoop):
         return reached if self._is_asking() else max(reached - 1, self._done)
 
     def _is_asking(self) -> bool:
-        """Does a generator run, or has it raised, for the next item? Then none is in hand."""
-        items = self._items
-        return isinstance(items, GeneratorType) and getgeneratorstate(items) in (
-            GEN_RUNNING,
-            GEN_CLOSED,
-        )
+        """Does a generator run, or has it just raised, for the next item? Then none is in hand."""
+        state = getgeneratorstate(self._items)
+        # One that is closed may also have been read to its end by the body of the item in hand.
+        # Once its exception has been caught that cannot be told: better done twice than never.
+        return state == GEN_RUNNING or (state == GEN_CLOSED and _has_raised(self._items))
 
     @property
     def _end(self) -> int:
@@ -240,3 +248,9 @@ class IterableLoop(CutLoop):
         self._attention.release()
         return
         yield
+
+
+def _has_raised(generator: GeneratorType[Any, Any, Any]) -> bool:
+    """Does the exception that is being handled come out of it?"""
+    trace = sys.exc_info()[2]
+    return any(frame.f_code is generator.gi_code for frame, _ in walk_tb(trace))

@@ -35,11 +35,11 @@ def performing(worker: JobWorker) -> Iterator[None]:
 def execution_of(continuable: Callable[..., Any], options: Options) -> Execution | None:
     """An execution of the job that is being performed, if this continuable is what it runs.
 
-    None where the continuable is called directly, by a plain job too, or on a queue with
-    `is_async=False`: then nobody would put an interrupted job back.
+    None where the continuable is called directly, by a plain job too, on a queue with
+    `is_async=False`, or by `job.perform()`: then nobody would put an interrupted job back.
     """
     job = get_current_job()
-    if job is None or job.worker_name == _SYNC or not _runs(job, continuable):
+    if job is None or job.worker_name in (None, _SYNC) or not _runs(job, continuable):
         return None
     return Execution(job, options, _worker.get() or StockWorker(job))
 
@@ -50,6 +50,12 @@ def is_continuable(job: Job) -> bool:
         return any(hasattr(each, MARK) for each in _unwrapped(job.func))
     except Exception:
         return False
+
+
+def sync_job_id() -> str:
+    """The job that a queue with `is_async=False` runs here, or an empty string."""
+    job = get_current_job()
+    return str(job.id) if job is not None and job.worker_name == _SYNC else ""
 
 
 def _runs(job: Job, continuable: Callable[..., Any]) -> bool:

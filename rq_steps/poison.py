@@ -9,7 +9,7 @@ from rq.job import JobStatus
 from rq.results import Result
 from rq.timeouts import JobTimeoutException
 
-from rq_steps.events import logger, place
+from rq_steps.events import logger
 from rq_steps.record import Death, revived
 from rq_steps.store import HEAD
 
@@ -27,9 +27,9 @@ def is_poison(death: Death) -> bool:
     return death.deaths >= MOST_DEATHS or death.too_many
 
 
-def bury(job: Job, death: Death, pipeline: Pipeline) -> None:
+def bury(job: Job, death: Death, place: str, pipeline: Pipeline) -> None:
     """Fail the job for good. Its record is kept, and `rq requeue` gives it another round."""
-    why = _why(death)
+    why = _why(death, place)
     job.set_status(JobStatus.FAILED, pipeline=pipeline)
     pipeline.hset(job.key, HEAD, revived(death.head))
     job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
@@ -37,9 +37,9 @@ def bury(job: Job, death: Death, pipeline: Pipeline) -> None:
     Result.create_failure(job, job.failure_ttl, why, pipeline=pipeline)
 
 
-def tell_of_burial(job: Job, queue: Queue, death: Death) -> None:
+def tell_of_burial(job: Job, queue: Queue, death: Death, place: str) -> None:
     """As RQ's own cleanup of abandoned jobs does."""
-    why = _why(death)
+    why = _why(death, place)
     try:
         _call_back(job, queue, AbandonedJobError(why))
     except Exception:
@@ -57,8 +57,7 @@ def _call_back(job: Job, queue: Queue, error: AbandonedJobError) -> None:
         callback(job, job.connection, type(error), error, None)
 
 
-def _why(death: Death) -> str:
-    where = place(death.step, death.cursor, death.completed)
+def _why(death: Death, place: str) -> str:
     if death.too_many:
-        return f"the job died {where}, and was resumed as often as max_resumptions allows"
-    return f"the job died {death.deaths} times in a row {where}"
+        return f"the job died {place}, and was resumed as often as max_resumptions allows"
+    return f"the job died {death.deaths} times in a row {place}"

@@ -83,6 +83,11 @@ class Record:
         """Has an execution of this run got as far as a step?"""
         return bool(self.completed or self.current)
 
+    def complete(self, step: Completed) -> None:
+        """The current step has completed."""
+        self.completed.append(step)
+        self.current = None
+
     def head(self) -> str:
         """All but the completed steps, as JSON: it does not grow with them."""
         head = {name: getattr(self, name) for name in _PLAIN_FIELDS}
@@ -109,6 +114,11 @@ class Record:
         run, current = Run(**data["run"]), _load_current(data["current"])
         return cls(run, completed, current, **known)
 
+    def settle(self) -> None:
+        """A signal may have come between the two halves of `complete`."""
+        if self.current and self.completed and self.completed[-1].name == self.current.name:
+            self.current = None
+
 
 _PLAIN_FIELDS = tuple(
     each.name for each in fields(Record) if each.name not in ("run", "completed", "current")
@@ -125,6 +135,11 @@ def completed_count(head: str | bytes) -> int:
 def goes_to_front(head: str | bytes | None) -> bool:
     """Does the job of this head go to the front of its queue when its wait is over?"""
     return head is not None and bool(json.loads(head)["front"])
+
+
+def is_finished(head: str | bytes) -> bool:
+    """Is the run of this head done?"""
+    return bool(json.loads(head)["finished"])
 
 
 def unfinished(head: str | bytes) -> str:

@@ -17,7 +17,7 @@ from rq_steps.promotion import persist
 from rq_steps.record import Death, Run, after_death
 from rq_steps.setback import set_right
 from rq_steps.slots import release_slot_of
-from rq_steps.store import CLAIM, DIED, ENDED, HEAD
+from rq_steps.store import CLAIM, DIED, ENDED, HEAD, last_completed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,20 +147,22 @@ def _try_to_recover(
         return False
     executions = open_executions(job)
     death = after_death(found.head, found.run, counted=counted)
+    failed = is_poison(death)
+    after = last_completed(job, death.completed)
+    event = Died(job.id, death.step, death.cursor, after, death.deaths, failed)
     pipeline.multi()
     close(executions, job, found.worker_name, pipeline)
     pipeline.zrem(lease_key(queue.name, queue.connection), job_id)
     pipeline.hset(job.key, CLAIM, f"{DIED}{found.claim}")
-    failed = is_poison(death)
     if failed:
-        bury(job, death, pipeline)
+        bury(job, death, event.place, pipeline)
     else:
         _put_back(job, queue, death, pipeline)
     pipeline.execute()
-    release_slot_of(job, is_back=not failed)
-    publish(Died(job.id, death.step, death.cursor, death.deaths, failed))
+    release_slot_of(job)
+    publish(event)
     if failed:
-        tell_of_burial(job, queue, death)
+        tell_of_burial(job, queue, death, event.place)
     return True
 
 

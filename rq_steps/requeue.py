@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 def put_back(
-    worker: BaseWorker, job: Job, queue: Queue, interrupted: Interrupted, execution: Execution
+    worker: BaseWorker,
+    job: Job,
+    queue: Queue,
+    interrupted: Interrupted,
+    execution: Execution,
 ) -> None:
     """End an execution in RQ's books, and put its job back unless it is somebody else's by now.
 
@@ -35,11 +39,11 @@ def put_back(
     with worker.connection.pipeline() as pipeline:
         while True:
             try:
-                is_back = _put_back(worker, job, queue, interrupted, execution, pipeline)
+                _put_back(worker, job, queue, interrupted, execution, pipeline)
                 break
             except WatchError:
                 continue
-    release_slot_of(job, is_back=is_back)
+    release_slot_of(job)
 
 
 def _put_back(
@@ -49,7 +53,7 @@ def _put_back(
     interrupted: Interrupted,
     execution: Execution,
     pipeline: Pipeline,
-) -> bool:
+) -> None:
     pipeline.watch(job.key)  # type: ignore[no-untyped-call]
     data, status, claim = _fields(pipeline, job)
     is_claimed = _claims(claim, interrupted) and not interrupted.lost
@@ -65,17 +69,20 @@ def _put_back(
     _clean_up(worker, job, execution, pipeline)
     if is_ours and data is not None:
         job.meta = {}  # RQ writes the whole job, but no empty meta: what others wrote to it stays
+        pipeline.delete(queue.intermediate_queue.get_first_seen_key(job.id))
         _enqueue(job, _target(queue, interrupted), interrupted, now, pipeline)
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
     pipeline.execute()
-    return is_ours
 
 
 def _clean_up(worker: BaseWorker, job: Job, execution: Execution, pipeline: Pipeline) -> None:
-    """Before RQ 3 a worker has but one execution, and is not told which."""
-    of_many = {"execution": execution} if hasattr(worker, "executions") else {}
-    worker.cleanup_execution(job, pipeline=pipeline, **of_many)
+    if hasattr(worker, "executions"):
+        worker.cleanup_execution(job, pipeline=pipeline, execution=execution)
+        return
+    # Before RQ 3 a worker has but one, and has forgotten it where the transaction is tried again.
+    worker.execution = execution
+    worker.cleanup_execution(job, pipeline=pipeline)
 
 
 def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
@@ -99,7 +106,6 @@ def _enqueue(
     job: Job, queue: Queue, interrupted: Interrupted, now: datetime, pipeline: Pipeline
 ) -> None:
     pipeline.hdel(job.key, CLAIM)
-    pipeline.delete(queue.intermediate_queue.get_first_seen_key(job.id))
     if interrupted.wait:
         _schedule(job, queue, now + timedelta(seconds=interrupted.wait), pipeline)
     else:

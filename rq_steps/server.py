@@ -160,6 +160,7 @@ class PrivateServer:
 
     @property
     def running(self) -> bool:
+        """Does its process run?"""
         return self._process is not None and self._process.poll() is None
 
     @property

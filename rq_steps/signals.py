@@ -1,4 +1,4 @@
-"""Signals that are taken as a request, in one process and in none that is forked from it."""
+"""Signals that are taken as a request: in the main thread, and in no process forked from it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ def handle(signum: int, action: Callable[[], None]) -> None:
         action()
 
     _replaced[signum] = signal.signal(signum, handler)
+
+
+@contextmanager
+def unsignalled() -> Iterator[None]:
+    """A thread that is started meanwhile takes no signals.
+
+    Python runs their handlers in the main thread, but wakes it from a wait only where the kernel
+    has given the signal to it; of two that come together, another thread may take both.
+    """
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def may_handle(signum: int | None) -> bool:

@@ -99,3 +99,9 @@ else:
 
     def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
         return list(inspect.signature(function).parameters.values())
+
+
+def mark_coroutine_function(function: Any) -> None:
+    """Have `inspect` take what gives a coroutine for a coroutine function: from Python 3.12 on."""
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(function)

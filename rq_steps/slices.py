@@ -7,28 +7,43 @@ from time import monotonic
 
 LEAST = 0.05
 MOST = 0.5
+LOOKS = 20
+"""How often in a slice the gap between two checkpoints is measured at least."""
 
 
 class Slices:
     """When an execution has to leave, so that RQ's job timeout does not cut an item in half.
 
-    The margin before the timeout is the longest wait for a checkpoint that has been seen, at
+    The margin before the timeout is the longest gap between two checkpoints that has been seen, at
     least 5 % of the timeout, at most half of it. Moments are on `time.monotonic`'s clock.
     """
 
     def __init__(self, timeout: float | None, began: float) -> None:
         self._began = began
         self._timeout = timeout if timeout is not None and timeout > 0 else inf
-        self._longest_wait = 0.0
+        self._longest_gap = 0.0
+        self._attended_at = monotonic()
 
     def attended(self, called_at: float) -> None:
-        """A checkpoint has answered the call of this moment."""
-        self._longest_wait = max(self._longest_wait, monotonic() - called_at)
+        """A checkpoint has answered the call of this moment.
+
+        Checkpoints that nobody has called to are not seen. So the gap is at least what the call had
+        to wait; on average it came in the middle; and it is no longer than since the last answer.
+        """
+        now = monotonic()
+        waited = max(now - called_at, 0.0)
+        self._longest_gap = max(self._longest_gap, min(2 * waited, now - self._attended_at))
+        self._attended_at = now
+
+    @property
+    def next_look(self) -> float:
+        """The moment at which to have a look at the gaps once more."""
+        return self._attended_at + self._timeout / LOOKS
 
     @property
     def end(self) -> float:
         """The moment at which to leave."""
         if self._timeout == inf:
             return inf
-        margin = min(max(self._longest_wait, LEAST * self._timeout), MOST * self._timeout)
+        margin = min(max(self._longest_gap, LEAST * self._timeout), MOST * self._timeout)
         return self._began + self._timeout - margin

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import pickle
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from rq_steps import continuation
 from rq_steps.handle import Step
 from rq_steps.options import StepOptions, step_options
-from rq_steps.signatures import place_of_step, takes_class, without
+from rq_steps.signatures import mark_coroutine_function, place_of_step, takes_class, without
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -37,8 +36,8 @@ class StepFunction(Generic[P, R_co]):
         self._origin = self
         self._place = place_of_step(function)
         self._is_async = inspect.iscoroutinefunction(function)
-        if self._is_async and sys.version_info >= (3, 12):
-            inspect.markcoroutinefunction(self)
+        if self._is_async:
+            mark_coroutine_function(self)
 
     def __repr__(self) -> str:
         return f"<step {self._options.name!r}>"
@@ -59,7 +58,7 @@ class StepFunction(Generic[P, R_co]):
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         if self._is_async:
-            return cast("R_co", self._call_async(args, kwargs))
+            return cast("R_co", self._call_async(args, kwargs, self._promise()))
         running = self._running()
         if running is None:
             return self._call_loose(args, kwargs)
@@ -95,7 +94,14 @@ class StepFunction(Generic[P, R_co]):
         vars(other).update(vars(self), _options=options)
         return other
 
-    async def _call_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _promise(self) -> Callable[[], None]:
+        running = continuation.current()
+        return running.promise(self._options.name) if running else lambda: None
+
+    async def _call_async(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], keep_promise: Callable[[], None]
+    ) -> Any:
+        keep_promise()
         running = self._running()
         if running is None:
             return await cast("Awaitable[Any]", self._call_loose(args, kwargs))

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rq.queue import Queue
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from rq.executions import Execution
     from rq.job import Job
 
+LOOK_EVERY = 0.1
+"""Seconds. A look costs as much as a save."""
+
 
 class StockWorker:
     """Stands for the worker that runs a job, as far as the job can know it."""
@@ -32,6 +36,7 @@ class StockWorker:
         self._job = job
         self._began = datetime.now(timezone.utc)
         self._told = False
+        self._looked_at = float("-inf")
 
     @property
     def key(self) -> str:
@@ -39,6 +44,10 @@ class StockWorker:
 
     @property
     def stopping(self) -> bool:
+        """It writes it down, as it has always done: asked often, we look now and then."""
+        if not self._told and monotonic() >= self._looked_at + LOOK_EVERY:
+            self._looked_at = monotonic()
+            self._told = self._job.connection.hexists(self.key, "shutdown_requested_date")
         return self._told
 
     def told_to_stop(self) -> None:

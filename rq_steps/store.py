@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rq.results import Result
+
 from rq_steps.books import HEARTBEAT, registry_of
 from rq_steps.lease import lease_key
 from rq_steps.meta import merged
-from rq_steps.record import Completed, Record, Run, completed_count, unfinished
+from rq_steps.record import Completed, Record, Run, completed_count, is_finished, unfinished
 from rq_steps.setback import set_right
 from rq_steps.settings import LEASE
 from rq_steps.values import JSON
@@ -120,10 +122,9 @@ class Store:
         return self._ask_for_claim()
 
     def _ask_for_claim(self) -> list[bytes | None]:
+        keys = [self._job.dependents_key, self._job.dependencies_key, self._lease]
         args: list[str | float] = [self._token, self._job.id, LEASE]
-        fields: list[bytes | None] = self._script("claim")(
-            keys=[self._job.key, self._lease], args=args
-        )
+        fields: list[bytes | None] = self._script("claim")(keys=[self._job.key, *keys], args=args)
         return fields
 
     def _load(self, head: bytes | None, run: Run) -> Record | None:
@@ -132,6 +133,7 @@ class Store:
             return None
         count = completed_count(head)
         record = Record.load(head, [])
+        record.finished = record.finished and not _has_failed(self._job)
         if record.finished or record.run != run:
             self._script("clear")(keys=[self._job.key], args=[self._token, count])
             return None
@@ -189,8 +191,23 @@ class Store:
 def reopen(job: Job) -> None:
     """The run that has finished has failed after all, in a callback or over its result."""
     head = job.connection.hget(job.key, HEAD)
-    if head is not None:
-        job.connection.hset(job.key, HEAD, unfinished(head))
+    if head is not None and is_finished(head):
+        script(job.connection, "reopen")(keys=[job.key], args=[head, unfinished(head)])
+
+
+def _has_failed(job: Job) -> bool:
+    """Is that RQ's last word on it? On RQ's own workers nobody reopens its run.
+
+    Only the type is read: the result itself may need classes that are gone.
+    """
+    latest: Any = job.connection.xrevrange(Result.get_key(job.id), count=1)
+    return bool(latest) and int(latest[0][1][b"type"]) == Result.Type.FAILED.value
+
+
+def last_completed(job: Job, count: int) -> str | None:
+    """The name of the last of so many completed steps."""
+    stored: Any = job.connection.hget(job.key, field(count)) if count else None
+    return Completed.load_all(stored)[0].name if stored else None
 
 
 def field(place: int) -> str:

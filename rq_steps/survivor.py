@@ -13,6 +13,7 @@ from rq.job import JobStatus
 from rq_steps.books import is_open
 from rq_steps.children import ends_within
 from rq_steps.endurance import EnduranceMixin
+from rq_steps.execution import FINISHED_HERE
 from rq_steps.internals import asked_to_stop
 from rq_steps.lease import end_lease, has_lease, take_lease, vouch_for
 from rq_steps.patience import AWAY, patiently
@@ -128,7 +129,8 @@ class SurvivorMixin(EnduranceMixin):
         died, self._horse_died = self._horse_died, False
         if died and self._recover(job, queue):
             return
-        reopen(job)
+        if FINISHED_HERE in vars(job):
+            reopen(job)
         super().handle_job_failure(job, queue, *args, **kwargs)
 
     def _recover(self, job: Job, queue: Queue, *, counted: bool = True) -> bool:

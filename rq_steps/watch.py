@@ -7,6 +7,7 @@ from math import inf
 from time import monotonic
 
 from rq_steps.attention import Attention
+from rq_steps.signals import unsignalled
 
 
 class Watch:
@@ -36,7 +37,8 @@ class Watch:
             self._changed.notify()
         if self._thread is None and moment < inf:
             self._thread = threading.Thread(target=self._watch, name="rq_steps", daemon=True)
-            self._thread.start()
+            with unsignalled():
+                self._thread.start()
 
     def close(self) -> None:
         """End the thread."""

@@ -39,12 +39,20 @@ class Wire:
 
     def call(self, keys: list[str], args: list[str | bytes | int]) -> Any:
         """What the script answers."""
+        if not self._may_hold:
+            return self._script(keys=keys, args=args)
         command = _pack(["EVALSHA", self._script.sha, len(keys), *keys, *args])
         try:
             return self._send(command)
         except (NoScriptError, ConnectionError, TimeoutError):
             self.close()
             return self._script(keys=keys, args=args)
+
+    @property
+    def _may_hold(self) -> bool:
+        """Of a pool of two, one is the caller's: user code may have to wait for the other."""
+        most: int = self._client.connection_pool.max_connections
+        return most > 2
 
     def close(self) -> None:
         """Give the connection back."""

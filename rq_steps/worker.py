@@ -28,7 +28,7 @@ from rq_steps.patience import AWAY, patiently
 from rq_steps.performing import performing
 from rq_steps.promotion import promote_due
 from rq_steps.requeue import put_back
-from rq_steps.signals import handle
+from rq_steps.signals import handle, unsignalled
 from rq_steps.survivor import SurvivorMixin
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     Base = rq.worker.Worker
 else:
     Base = object
+
+
+_STOPPING, _LISTENING = 0, 1
 
 
 class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
@@ -52,12 +55,13 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
     _told_to_stop = False
     _attention: Attention | None = None
     _concludes = False
+    _interrupted: Interrupted | None = None
     _promoted_at = float("-inf")
 
     @property
     def stopping(self) -> bool:
         """Is the worker shutting down? True from the request on, in its work-horse, too."""
-        return self._told_to_stop or bool(self._stop_flag[0]) or self._is_orphan
+        return self._told_to_stop or bool(self._shared[_STOPPING]) or self._is_orphan
 
     @property
     def _is_orphan(self) -> bool:
@@ -65,9 +69,9 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
         return self.is_horse and os.getppid() != self.pid
 
     @cached_property
-    def _stop_flag(self) -> mmap.mmap:
-        """A byte that worker and work-horse share."""
-        return mmap.mmap(-1, 1)
+    def _shared(self) -> mmap.mmap:
+        """Two bytes that worker and work-horse share."""
+        return mmap.mmap(-1, 2)
 
     @cached_property
     def _deferral(self) -> Deferral:
@@ -76,32 +80,46 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
     # What an execution asks of its worker
 
     def told_to_stop(self) -> None:
-        """The worker's hash says so: in a spawned work-horse, which shares no memory."""
-        self._told_to_stop = True
+        """The worker's hash says so: for a spawned work-horse, which shares no memory."""
+        if self.is_horse:
+            self._told_to_stop = True
 
     @contextmanager
     def calling(self, attention: Attention) -> Iterator[None]:
         """While this lasts, a request to shut down calls for attention."""
         self._attention = attention
+        self._shared[_LISTENING] = 1
         try:
             yield
         finally:
+            self._shared[_LISTENING] = 0
             self._attention = None
             self._concludes = True
 
     def outcome(self, interrupted: Interrupted) -> Interrupted:
         """Handed to RQ as it is: it comes back in `handle_job_retry`."""
+        self._interrupted = interrupted
         return interrupted
 
     # Shutting down
 
     def handle_warm_shutdown_request(self) -> None:
-        self._stop_flag[0] = 1
-        self._call_for_attention()
-        if self.horse_pid:
+        if os.getpid() == self.pid:  # and not a process that a job of a SimpleWorker's has forked
+            self._shared[_STOPPING] = 1
+            self._call_for_attention()
+            self._tell_horse()
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
+
+    def _tell_horse(self) -> None:
+        """Have it look at the shared byte at once; not if it runs a plain job, whose own handler
+        may take the signal for more than it is."""
+        if self.horse_pid and self._horse_listens:
             with suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGTERM)
-        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
+
+    @property
+    def _horse_listens(self) -> bool:
+        return bool(self._shared[_LISTENING])
 
     def setup_work_horse_signals(self) -> None:
         """SIGTERM to the work-horse itself means the same: systemd and Heroku send it to all."""
@@ -131,6 +149,11 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
         if not self._concludes:
             super().request_force_stop(signum, frame)
 
+    def subscribe(self) -> None:
+        """Have the thread leave SIGTERM to the worker's own, which it could keep waiting."""
+        with unsignalled():
+            super().subscribe()  # type: ignore[no-untyped-call]
+
     def unsubscribe(self) -> None:
         """Have the thread end when it wakes: RQ wakes it first, and may then wait for a second."""
         if self.pubsub_thread:
@@ -141,11 +164,12 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """A signal between the fork and the horse's own handlers would run the worker's in it."""
-        self.stopping  # noqa: B018  # makes the shared byte before there are two processes
+        self._shared[_LISTENING] = 0
         with self._deferral:
             super().fork_work_horse(job, queue)
 
     def perform_job(self, job: Job, *args: Any, **kwargs: Any) -> bool:
+        self._interrupted = None
         try:
             with performing(self):
                 return super().perform_job(job, *args, **kwargs)
@@ -165,6 +189,19 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
             patiently(back, f"Job {job.id}")
         else:
             super().handle_job_retry(job, queue, retry, started_job_registry, execution)
+
+    def handle_job_success(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
+        """A decorator over the continuable may have wrapped what it returned when it left."""
+        if self._interrupted is None:
+            super().handle_job_success(job, queue, *args, **kwargs)
+            return
+        self.log.error(
+            "Job %s: interrupted, but a decorator over @continuable returned something else: "
+            "put that decorator below @continuable",
+            job.id,
+        )
+        execution: Any = kwargs.get("execution") or self.execution
+        put_back(self, job, queue, self._interrupted, execution)
 
     # Waiting
 
@@ -197,6 +234,8 @@ class SimpleWorker(ContinuableWorkerMixin, rq.worker.SimpleWorker):
 
 class SpawnWorker(ContinuableWorkerMixin, rq.worker.SpawnWorker):
     """`rq.worker.SpawnWorker`, which interrupts and resumes continuables. Needs RQ 3."""
+
+    _horse_listens = True  # as far as can be known: they share no memory
 
     def setup_work_horse_signals(self) -> None:
         """In a process of its own, which has inherited no handlers, the lines would be lost."""

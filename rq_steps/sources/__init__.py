@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rq_steps.sources.iterable import IterableSource, refuse_unstable
+from rq_steps.sources.iterable import IterableSource, refuse_unstable, with_cursors
 from rq_steps.sources.protocol import Source
 from rq_steps.sources.sequence import SequenceSource, is_sequence
 
-__all__ = ["IterableSource", "SequenceSource", "Source", "source_of"]
+__all__ = ["IterableSource", "SequenceSource", "Source", "source_of", "with_cursors"]
 
 
 def source_of(given: Sequence[Any] | Iterable[Any]) -> Source[Any]:

@@ -27,7 +27,7 @@ class IterableSource(Generic[T]):
         return SourceMark("iterable", _length(self._iterable))
 
     def open(self, cursor: int) -> Iterator[tuple[T, int]]:
-        return zip(self.items(cursor), count(cursor + 1), strict=False)
+        return with_cursors(self.items(cursor), cursor)
 
     def items(self, cursor: int) -> Iterator[T]:
         """The items from this cursor on."""
@@ -39,6 +39,11 @@ class IterableSource(Generic[T]):
                 "each execution has to make a new one, with the same items"
             )
         return items
+
+
+def with_cursors(items: Iterator[T], cursor: int) -> Iterator[tuple[T, int]]:
+    """Each item, the first of which is at this cursor, with the cursor behind it."""
+    return zip(items, count(cursor + 1), strict=False)
 
 
 def refuse_unstable(given: Any) -> None:

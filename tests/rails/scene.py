@@ -81,7 +81,8 @@ def interrupt_after(step: str) -> Iterator[None]:
 
 
 class Worker(SimpleWorker):
-    """Takes no commands: RQ's thread for them is at times joined for a second."""
+    """Takes no commands: RQ's thread for them may outlive a worker as short as these, and its
+    socket with it."""
 
     def subscribe(self) -> None:
         pass

@@ -311,10 +311,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 def test_an_interruption_between_steps_is_logged(
     queue: Queue, lines: Callable[[], list[str]]
 ) -> None:
-    """Rails: "logs interruptions after steps".
-
-    In other words. What completed is told by its number, not by the last one's name.
-    """
+    """Rails: "logs interruptions after steps". In other words."""
     queue.enqueue(jobs.four_steps)
     with interrupt_after("first"):
         work(queue.connection)
@@ -322,12 +319,12 @@ def test_an_interruption_between_steps_is_logged(
         "started",
         "step 'first' started",
         "step 'first' completed",
-        "interrupted after 1 steps (stopping)",
+        "interrupted after 'first' (stopping)",
     ]
 
     work(queue.connection)
     assert lines()[:4] == [
-        "resumed after 1 steps",
+        "resumed after 'first'",
         "step 'first' skipped",
         "step 'second' started",
         "step 'second' completed",
@@ -593,9 +590,9 @@ def test_an_isolated_step_has_an_execution_of_its_own(queue: Queue, events: list
     assert jobs.done == ["first", "second", "third", "fourth"]
     assert is_finished(job, queue)
     interruptions = [event for event in events if isinstance(event, Interrupted)]
-    assert [(each.completed, each.reason) for each in interruptions] == [
-        (2, "isolated"),
-        (3, "isolated"),
+    assert [(each.after, each.reason) for each in interruptions] == [
+        ("second", "isolated"),
+        ("third", "isolated"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Waits: `resume_wait`, `error_wait` and the user's own, and how they end without RQ's scheduler."""
+"""`resume_wait`, `error_wait` and waits of the user's own end without RQ's scheduler."""
 
 from __future__ import annotations
 

@@ -738,6 +738,28 @@ def test_no_further_step_runs_in_an_execution_that_is_leaving(
     assert plain.ran == ["a"]
 
 
+def test_a_step_that_is_called_by_an_execution_that_is_leaving_raises_the_interrupt_again(
+    job: Job, plain: Plain
+) -> None:
+    @step
+    def throttled(step: Step) -> None:
+        step.interrupt(reason="rate limit")
+
+    raised: list[str] = []
+
+    def careless() -> None:
+        swallow(throttled)
+        for name in "ab":
+            try:
+                plain(name)
+            except Interrupt as interrupt:
+                raised.append(str(interrupt))
+
+    job.execute(careless)
+    assert raised == ["rate limit", "rate limit"]
+    assert plain.ran == []
+
+
 def test_a_swallowed_interrupt_loses_no_item(job: Job) -> None:
     visited = []
 
@@ -1279,7 +1301,7 @@ def place(job: Job) -> tuple[str | None, object, int]:
     return job.running.continuation.place
 
 
-def test_the_place_of_an_execution_is_step_cursor_and_number_of_completed_steps(
+def test_the_place_of_an_execution_is_step_cursor_and_the_step_that_completed_last(
     job: Job, plain: Plain
 ) -> None:
     seen: list[Any] = []
@@ -1299,9 +1321,15 @@ def test_the_place_of_an_execution_is_step_cursor_and_number_of_completed_steps(
         number()
 
     job.execute(steps)
-    assert seen == [(None, None, 0), (None, None, 1), ("number", None, 1), ("number", (1, 2), 1)]
-    assert place(job) == ("number", (1, 2), 1)
-    assert Execution(job).continuation.place == ("number", (1, 2), 1)
+    after = "a"
+    assert seen == [
+        (None, None, None),
+        (None, None, after),
+        ("number", None, after),
+        ("number", (1, 2), after),
+    ]
+    assert place(job) == ("number", (1, 2), after)
+    assert Execution(job).continuation.place == ("number", (1, 2), after)
 
 
 def test_the_place_is_known_even_where_the_cursor_cannot_be_restored(job: Job) -> None:

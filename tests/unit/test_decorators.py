@@ -218,7 +218,7 @@ def test_the_signature_is_the_functions_own_less_the_step(decorated: Any, signat
 def test_a_continuable_is_a_function() -> None:
     assert inspect.isfunction(process)
     assert inspect.ismethod(Importer().run)
-    assert inspect.iscoroutinefunction(process_async)
+    assert inspect.iscoroutinefunction(process_async) == (sys.version_info >= (3, 12))
     assert not inspect.iscoroutinefunction(process)
 
 

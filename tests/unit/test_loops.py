@@ -601,6 +601,22 @@ def test_an_error_in_a_source_that_is_called_for_from_the_start_is_counted_right
     assert job.cursor == good
 
 
+@pytest.mark.parametrize("reads_all", [True, False])
+def test_an_item_that_reads_from_the_source_itself_is_in_hand_when_it_fails(
+    reads_all: bool, job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        rows = generated()
+        for item in step.each(rows):
+            if item == 1:
+                assert list(islice(rows, None if reads_all else 2))
+                list(failing(0))
+
+    assert isinstance(job.execute(visit).error, OSError)
+    assert job.cursor == 1
+
+
 def test_an_interrupt_in_the_source_leaves_the_item_before_it_done(job: Job) -> None:
     visited = []
 
@@ -934,6 +950,7 @@ def test_a_call_at_any_instruction_skips_nothing_and_repeats_nothing(
     walk(kind, 1, leaving=leaving)  # Python 3.12 traces instructions only from the second time on
     for nth in count(1):
         called, visited, cursor = walk(kind, nth, leaving=leaving)
+        assert visited, "an execution moves by at least one item"
         assert visited == [(item, item) for item in range(len(visited))], f"instruction {nth}"
         assert cursor == len(visited), f"instruction {nth}"
         if not called:
@@ -947,6 +964,11 @@ def test_a_loop_is_cut_only_where_attention_can_be_had_from_a_signal_handler() -
     kinds = [
         type(loop_over(source, 0, each, attention.call)).__name__
         for each in (attention, Unattended())
-        for source in (source_of([1]), source_of(iter([1])), source_of(sized(Column, 1)))
+        for source in (
+            source_of([1]),
+            source_of(item for item in [1]),
+            source_of(iter([1])),
+            source_of(sized(Column, 1)),
+        )
     ]
-    assert kinds == ["PairLoop"] * 3 + ["SequenceLoop", "IterableLoop", "PairLoop"]
+    assert kinds == ["PairLoop"] * 4 + ["SequenceLoop", "GeneratorLoop", "PairLoop", "PairLoop"]

@@ -1,0 +1,5 @@
+from contextlib import AbstractContextManager
+
+class transaction:
+    @staticmethod
+    def atomic() -> AbstractContextManager[None]: ...

@@ -1,0 +1,2 @@
+def init(*, dsn: str) -> None:
+    assert dsn

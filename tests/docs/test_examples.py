@@ -1,0 +1,255 @@
+"""The examples of the pages run, and do what the pages say they do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.job import Job
+from sqlalchemy.orm import Session
+
+from rq_steps import events
+from tests.docs import calls, readers
+from tests.docs.project import NOT_INSTALLED, STAND_INS, Project, files, load
+from tests.rails.scene import work
+from tests.workers import ROOT, wait_until
+
+NOT_ALONE = {"metrics.py", "progress.py"}
+"""They change or need something, and have tests of their own."""
+
+
+def status(job: Job) -> str:
+    return job.get_status().value
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("file", sorted(set(files()) - set(NOT_INSTALLED) - NOT_ALONE))
+def test_every_example_runs(file: str) -> None:
+    load(file)
+
+
+@pytest.mark.parametrize("file", NOT_INSTALLED)
+def test_an_example_that_needs_other_packages_runs_with_stand_ins(
+    project: Project, file: str
+) -> None:
+    paths = [project.folder, STAND_INS, ROOT]
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "SENTRY_DSN": "https://dsn"}
+    subprocess.run(
+        [sys.executable, project.folder / file], check=True, env=os.environ | environment
+    )
+
+
+def test_the_examples_are_typed(project: Project) -> None:
+    options = {
+        "--config-file": ROOT / "setup.cfg",
+        "--cache-dir": ROOT / ".mypy_cache" / "docs",
+        "--follow-imports": "silent",
+    }
+    words = [str(word) for option in options.items() for word in option]
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", *words, *project.files],
+        cwd=project.folder,
+        env=os.environ | {"MYPYPATH": os.pathsep.join(map(str, [ROOT, STAND_INS]))},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.usefixtures("reader")
+def test_the_import_of_the_readme_goes_on_at_the_very_row(connection: Redis) -> None:
+    job = load("enqueue.py").job
+    calls.during("upsert", "row 6", calls.stop)
+    work(connection, "imports")
+    assert calls.all_of("upsert") == readers.rows_of(42)[:7]
+    work(connection, "imports")
+    assert status(job) == "finished"
+    assert job.return_value() == 10
+    assert calls.all_of("upsert") == readers.rows_of(42)
+    assert calls.all_of("count_rows") == [42]
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_contact_that_comes_again_is_written_once(connection: Redis, tmp_path: Path) -> None:
+    path = str(tmp_path / "contacts.db")
+    with sqlite3.connect(path) as database:
+        database.execute("create table contacts (email text primary key, name text)")
+    load("contacts.py").update_contacts(path)
+    Queue(connection=connection).enqueue(load("contacts.py").update_contacts, path)
+    work(connection)
+    rows = database.execute("select name from contacts order by email").fetchall()
+    database.close()
+    assert rows == [("Ada",), ("Bob",), ("Cyd",)]
+
+
+@pytest.mark.usefixtures("reader")
+def test_code_outside_the_steps_runs_each_time_and_a_step_once(connection: Redis) -> None:
+    job = Queue(connection=connection).enqueue(load("report.py").make_report, 7)
+    calls.during("order_ids", 7, calls.stop)
+    work(connection)
+    work(connection)
+    assert job.return_value() == "report 7: [1, 2, 3]"
+    assert calls.all_of("mark_running") == [7, 7]
+    assert calls.all_of("order_ids") == [7]
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_cursor_that_is_an_id_finds_its_way_over_gaps() -> None:
+    load("renumbering.py").renumber_all(7)
+    assert calls.all_of("renumber") == list(range(2, 40, 3))
+
+
+@pytest.mark.usefixtures("reader")
+def test_nested_loops_visit_each_pair_once() -> None:
+    load("nesting.py").pay_out()
+    assert calls.all_of("pay") == [(account, paid) for account in range(3) for paid in range(4)]
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_transaction_an_item_passes_the_guard() -> None:
+    readers.Base.metadata.create_all(readers.engine)
+    with Session(readers.engine) as session, session.begin():
+        session.add_all(readers.Invoice(number=number) for number in (1, 2, 3))
+    load("invoices.py").send_invoices()
+    with Session(readers.engine) as session:
+        assert all(session.get_one(readers.Invoice, number).sent for number in (1, 2, 3))
+    readers.Base.metadata.drop_all(readers.engine)
+
+
+@pytest.mark.usefixtures("reader")
+def test_async_steps_run() -> None:
+    asyncio.run(load("pages.py").crawl("https://example.com"))
+    assert calls.all_of("fetch") == list(range(100))
+
+
+@pytest.mark.usefixtures("reader")
+def test_the_test_of_a_reader_passes() -> None:
+    load("test_pages.py").test_a_shop_is_repriced()
+    assert calls.all_of("renumber") == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("reader")
+def test_progress_is_read_from_meta(connection: Redis, capsys: pytest.CaptureFixture[str]) -> None:
+    queue = Queue("imports", connection=connection)
+    queue.enqueue(load("imports.py").process_import, 42, job_id="import-42")
+    calls.during("upsert", "row 6", calls.stop)
+    work(connection, "imports")
+    job = load("progress.py").job
+    assert capsys.readouterr().out.endswith("import_rows 7\n")
+    assert load("progress_bar.py").share_done(job, 10) == pytest.approx(0.7)
+    work(connection, "imports")
+    assert load("progress_bar.py").share_done(job, 10) == 1
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_failed_job_goes_on_when_it_is_requeued(connection: Redis) -> None:
+    job = a_failed_import(connection)
+    job.requeue()
+    work(connection, "imports")
+    assert status(job) == "finished"
+    assert calls.all_of("count_rows") == [42]
+    assert calls.all_of("upsert") == ["row 0", *readers.rows_of(42)]
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_failed_job_starts_from_scratch_by_the_recipe(connection: Redis) -> None:
+    job = a_failed_import(connection)
+    load("from_scratch.py").start_from_scratch(job)
+    work(connection, "imports")
+    assert status(job) == "finished"
+    assert calls.all_of("count_rows") == [42, 42]
+    assert calls.all_of("upsert") == ["row 0", *readers.rows_of(42)]
+
+
+def a_failed_import(connection: Redis) -> Job:
+    """It failed at the first row of its second execution, without having advanced in that."""
+    queue = Queue("imports", connection=connection)
+    job = queue.enqueue(load("imports.py").process_import, 42)
+    calls.during("count_rows", 42, calls.stop)
+    work(connection, "imports")
+    calls.during("upsert", "row 0", calls.fail)
+    work(connection, "imports")
+    assert status(job) == "failed"
+    return job
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_throttled_job_asks_again_for_the_page_in_hand(connection: Redis) -> None:
+    job = Queue(connection=connection).enqueue(load("throttle.py").refresh_account, "acme")
+    work(connection)
+    assert status(job) == "scheduled"
+    assert calls.all_of("fetch_page") == [0, 1]
+    finish(connection, job)
+    assert calls.all_of("fetch_page") == list(range(1000))
+
+
+def finish(connection: Redis, job: Job) -> None:
+    """Have workers look for the job until it is done: its wait has to pass."""
+
+    def finished() -> bool:
+        work(connection, job.origin)
+        return status(job) == "finished"
+
+    wait_until(finished, "the job has not finished")
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_batch_is_what_the_cursor_counts() -> None:
+    load("batches.py").export_orders(7)
+    assert calls.all_of("upload") == [range(500), range(500, 1000), range(1000, 1200)]
+
+
+@pytest.mark.usefixtures("reader")
+def test_shards_run_under_names_of_their_own(connection: Redis) -> None:
+    job = Queue(connection=connection).enqueue(load("shards.py").reindex_all, 2)
+    calls.during("reindex", "1-0", calls.stop)
+    work(connection)
+    assert job.get_meta()["rq_steps"]["completed"] == ["shard-0"]
+    work(connection)
+    assert calls.all_of("reindex") == ["0-0", "0-1", "0-2", "1-0", "1-1", "1-2"]
+
+
+@pytest.mark.usefixtures("reader")
+def test_shards_are_jobs_of_their_own_to_run_at_once(connection: Redis) -> None:
+    jobs = load("parallel.py").jobs
+    work(connection, "search")
+    assert {status(job) for job in jobs} == {"finished"}
+    assert len(calls.all_of("reindex")) == 8 * 3
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_stopped_download_has_its_item_again(connection: Redis) -> None:
+    second = readers.urls()[1]
+    job = Queue(connection=connection).enqueue(load("downloads.py").download)
+    calls.during("save_part", (second, 1), calls.stop)
+    work(connection)
+    assert calls.all_of("save_part")[3:] == [(second, 1)]
+    work(connection)
+    assert status(job) == "finished"
+    assert calls.all_of("save_part")[4:] == [(second, 1), (second, 2), (second, 3)]
+
+
+@pytest.mark.usefixtures("reader")
+def test_what_a_job_needs_of_the_application_is_made_by_each_execution(connection: Redis) -> None:
+    Queue(connection=connection).enqueue(load("app_jobs.py").send_campaign, 7)
+    calls.during("send_letter", "ada@example.com", calls.stop)
+    work(connection)
+    work(connection)
+    assert len(calls.all_of("app_context")) == 2
+    assert calls.all_of("send_letter") == readers.addresses_of(7)
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_subscriber_counts_what_happens() -> None:
+    metrics = load("metrics.py")
+    events.publish(events.Interrupted("id", "rows", 7, None, "stopping", 0.0))
+    metrics.unsubscribe()
+    events.publish(events.Interrupted("id", "rows", 8, None, "stopping", 0.0))
+    assert calls.all_of("increment") == ["jobs.interrupted.stopping"]

@@ -1,0 +1,155 @@
+"""The tables of the pages say what the code says."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import rq_steps
+from rq_steps import Step, StepsError, conclusion, continuable, errors, events, step
+from rq_steps.events import Event
+from rq_steps.meta import progress
+from rq_steps.record import Completed, Current, Record, Run, SourceMark
+from tests.docs.pages import README, Page, blocks, code
+
+WRITING = Page("docs/writing-steps.md")
+LOGGING = Page("docs/logging-and-events.md")
+RECORD = Page("docs/the-record.md")
+
+
+def options_in_readme(place: int) -> dict[str, str]:
+    rows = README.tables("option")[place]
+    return {code(name): code(default) for name, (default, _) in rows.items()}
+
+
+@pytest.mark.parametrize(("place", "decorator"), [(0, continuable), (1, step)])
+def test_the_readme_lists_every_option_with_its_default(
+    place: int, decorator: Callable[..., Any]
+) -> None:
+    parameters = inspect.signature(decorator).parameters.values()
+    options = {
+        each.name: repr(each.default) for each in parameters if each.kind is each.KEYWORD_ONLY
+    }
+    assert options_in_readme(place) == options
+
+
+def test_with_options_takes_every_option_of_a_step() -> None:
+    @step
+    def some_step() -> None:
+        pass
+
+    assert set(inspect.signature(some_step.with_options).parameters) == set(options_in_readme(1))
+
+
+OF_THE_MACHINE = {"current", "end"}
+"""Members of Step that are public to the package alone."""
+
+
+def call(name: str) -> str:
+    """A member of Step as the README shows it."""
+    member = getattr(Step, name)
+    if not inspect.isfunction(member):
+        return name
+    signature = inspect.signature(member)
+    bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()][1:]
+    return name + str(inspect.Signature(bare)).replace("'", '"')
+
+
+def test_the_readme_lists_every_member_of_step_with_its_parameters() -> None:
+    names = {name for name in dir(Step) if not name.startswith("_")}
+    members = [call(name) for name in names - OF_THE_MACHINE]
+    assert sorted(map(code, README.table("`Step`"))) == sorted(members)
+
+
+def test_the_pages_list_every_error() -> None:
+    names = [
+        name
+        for name, each in vars(errors).items()
+        if isinstance(each, type) and issubclass(each, StepsError)
+    ]
+    assert sorted(map(code, WRITING.table("error"))) == sorted(names)
+    assert set(names) <= set(rq_steps.__all__)
+
+
+def fields_of(event: type[Event]) -> list[str]:
+    return [field.name for field in dataclasses.fields(event)][1:]
+
+
+def happening(kinds: list[type[Event]]) -> list[type[Event]]:
+    """Those of the package that happen, and are no bases of others."""
+    below = [each for kind in kinds for each in happening(kind.__subclasses__())]
+    ours = [kind for kind in kinds if kind.__module__ == events.__name__]
+    return below + [kind for kind in ours if not inspect.isabstract(kind)]
+
+
+def test_the_pages_list_every_event_with_its_fields() -> None:
+    listed = {
+        code(name): [part.split("`")[1] for part in cell.split(", ") if "`" in part]
+        for name, (cell,) in LOGGING.table("event").items()
+    }
+    published = {each.__name__: fields_of(each) for each in happening(Event.__subclasses__())}
+    assert listed == published
+
+
+def lines_of_the_log() -> set[str]:
+    """The lines that the pages show, without the job."""
+    text = "".join(block.text for block in blocks("text"))
+    return set(re.findall(r"^Job 4ee9f3c8: (.*)$", text, re.MULTILINE))
+
+
+def test_the_log_reads_as_shown() -> None:
+    job, rows = "4ee9f3c8", "import_rows"
+    turns: list[Event] = [
+        events.Started(job),
+        events.StepStarted(job, rows, None, False),
+        events.Interrupted(job, rows, 67_543, "validate", "stopping", 0),
+        events.Resumed(job, rows, 67_543, "validate", 2),
+        events.StepStarted(job, rows, 67_543, True),
+        events.Errored(job, rows, 80_012, "validate", ValueError("no such shop"), 5),
+        events.StepCompleted(job, rows, 100_000),
+        events.Finished(job, 2, 2),
+        events.Finished(job, 2, 3),
+    ]
+    assert lines_of_the_log() == {turn.description for turn in turns}
+
+
+def test_the_pages_list_every_reason() -> None:
+    reasons = {
+        conclusion.STOPPING,
+        conclusion.ISOLATED,
+        conclusion.MAX_RUNTIME,
+        conclusion.TIMEOUT,
+    }
+    assert {cell.strip("`") for cell in LOGGING.table("reason")} == reasons | {"any other"}
+
+
+def a_record() -> Record:
+    return Record(
+        Run("2026-11-22T05:52:59.188820Z", None),
+        [Completed("validate", 100_000)],
+        Current("import_rows", 67_543, SourceMark("sequence", 100_000)),
+        executions=1,
+        resumptions=1,
+        runtime=812.4,
+        front=True,
+    )
+
+
+def shown_json(page: Page) -> list[Any]:
+    return [json.loads(block.text) for block in page.blocks if block.language == "json"]
+
+
+def test_the_head_of_the_record_reads_as_shown() -> None:
+    head = json.loads(a_record().head())
+    assert shown_json(RECORD)[0] == head
+    assert set(map(code, RECORD.table("key"))) == set(head)
+
+
+def test_meta_reads_as_shown() -> None:
+    assert shown_json(RECORD)[1] == progress(a_record(), 67_543)

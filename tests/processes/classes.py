@@ -1,0 +1,71 @@
+"""Worker classes of somebody else's, with the mixin over them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import rq.worker
+from rq.job import Job
+from rq.queue import Queue
+
+from rq_steps import ContinuableWorkerMixin
+
+MOMENT = "MOMENT_OF_SIGTERM"
+
+
+class TheirWorker(rq.worker.Worker):
+    """Counts its jobs before it performs them."""
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        self.connection.incr("their jobs")
+        super().execute_job(job, queue)
+
+
+class OverTheirs(ContinuableWorkerMixin, TheirWorker):
+    pass
+
+
+class OverHeroku(ContinuableWorkerMixin, rq.worker.HerokuWorker):
+    pass
+
+
+class BelowTheMixin(rq.worker.Worker):
+    """What happens while a work-horse is made, and before it has handlers of its own."""
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        sigterm_if(self, "forking", os.getpid())
+        super().fork_work_horse(job, queue)
+        sigterm_if(self, "forked", os.getpid())
+
+    def setup_work_horse_signals(self) -> None:
+        sigterm_if(self, "unprepared", os.getpid())
+        sigterm_if(self, "unprepared, and its worker", os.getpid(), os.getppid())
+        super().setup_work_horse_signals()
+
+
+class AboveTheMixin(rq.worker.Worker):
+    """What happens just before and just after."""
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        sigterm_if(self, "busy", os.getpid())
+        super().fork_work_horse(job, queue)
+
+    def perform_job(self, job: Job, *args: Any, **kwargs: Any) -> bool:
+        sigterm_if(self, "prepared", os.getpid())
+        return super().perform_job(job, *args, **kwargs)
+
+
+class Told(AboveTheMixin, ContinuableWorkerMixin, BelowTheMixin):
+    """Told to stop at the moment that the environment names, once."""
+
+
+class ToldSpawning(AboveTheMixin, ContinuableWorkerMixin, BelowTheMixin, rq.worker.SpawnWorker):
+    """The same with a work-horse that is spawned."""
+
+
+def sigterm_if(worker: rq.worker.Worker, moment: str, *pids: int) -> None:
+    if os.environ.get(MOMENT) == moment and worker.connection.setnx("sigterm sent", moment):
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)

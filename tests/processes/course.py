@@ -1,0 +1,74 @@
+"""The test's side of `jobs.visit`: where a job waits, when it goes on, and where it has been."""
+
+from __future__ import annotations
+
+import rq
+from redis import Redis
+from rq.job import Job
+
+from tests.processes import jobs
+from tests.workers import wait_until
+
+RQ_3 = int(rq.VERSION.split(".")[0]) >= 3
+
+FORKING = [
+    "rq_steps.Worker",
+    *(["rq_steps.SpawnWorker"] if RQ_3 else []),
+    "tests.processes.classes.OverTheirs",
+    "tests.processes.classes.OverHeroku",
+]
+OURS = [*FORKING, "rq_steps.SimpleWorker"]
+STOCK_FORKING = ["rq.Worker", "rq.worker.SpawnWorker"]
+STOCK = [*STOCK_FORKING, "rq.SimpleWorker"]
+
+
+class Course:
+    """What the job of a test visits, in Redis."""
+
+    def __init__(self, connection: Redis) -> None:
+        self._connection = connection
+
+    def hold_at(self, *places: object) -> None:
+        """Have the job wait at these places."""
+        self._connection.sadd(jobs.HOLDS, *map(str, places))
+
+    def wait_at(self, place: object) -> int:
+        """Wait until the job is there. Returns the process in which it runs."""
+
+        def there() -> int:
+            pid, _, at = (self._connection.lindex(jobs.AT, -1) or b"0 ").decode().partition(" ")
+            return int(pid) if at == str(place) else 0
+
+        return wait_until(there, f"the job has not come to {place!r}")
+
+    def go_on(self) -> None:
+        """Let the job that waits go on; it waits no more at places where it has been."""
+        self._connection.rpush(jobs.GO, "go")
+
+    @property
+    def visited(self) -> list[str]:
+        """All places in order."""
+        return [place for _, place in self._visits()]
+
+    def visited_by(self, worker: str) -> list[str]:
+        """Those to which a worker of this name has come."""
+        return [place for name, place in self._visits() if name == worker]
+
+    def _visits(self) -> list[tuple[str, str]]:
+        visits = self._connection.lrange(jobs.VISITED, 0, -1)
+        pairs = [visit.decode().partition(" ") for visit in visits]
+        return [(name, place) for name, _, place in pairs]
+
+
+def wait_until_told_to_stop(job: Job) -> None:
+    """Wait until the worker that runs the job has noted that it is to shut down."""
+    job.refresh()
+    key = f"rq:worker:{job.worker_name}"
+    wait_until(
+        lambda: job.connection.hexists(key, "shutdown_requested_date"),
+        f"worker {job.worker_name} does not know that it is to shut down",
+    )
+
+
+def wait_until_finished(job: Job) -> None:
+    wait_until(lambda: job.get_status() == "finished", f"job {job.id} has not finished")

@@ -1,0 +1,147 @@
+"""What a worker, a pool and a plain job do when they are told to stop."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from redis import Redis
+from rq import Queue
+
+from tests.processes import jobs
+from tests.processes.course import (
+    FORKING,
+    OURS,
+    STOCK_FORKING,
+    Course,
+    wait_until_finished,
+    wait_until_told_to_stop,
+)
+from tests.workers import Workers, wait_until
+
+ALL = ["0", "1", "2", "report"]
+
+
+def test_a_terminated_pool_interrupts_its_jobs(
+    worker: Workers, queue: Queue, course: Course
+) -> None:
+    job = queue.enqueue(jobs.import_rows, 3)
+    course.hold_at(1)
+    pool = worker.pool(size=2)
+    course.wait_at(1)
+    pool.terminate()
+    wait_until_told_to_stop(job)
+    course.go_on()
+    assert pool.wait() == 0
+    assert job.get_status() == "queued"
+    assert worker.pool(size=2, burst=True).wait() == 0
+    assert job.return_value() == "3 rows"
+    assert course.visited == ALL
+
+
+def test_a_terminated_tree_of_a_pool_interrupts_its_jobs(
+    worker: Workers, queue: Queue, course: Course
+) -> None:
+    first, second = (queue.enqueue(jobs.import_rows, 3) for _ in range(2))
+    course.hold_at(1)
+    pool = worker.pool(size=2)
+    wait_until(lambda: course.visited.count("1") == 2, "no two jobs at once")
+    pool.terminate_tree()
+    for job in (first, second):
+        wait_until_told_to_stop(job)
+        course.go_on()
+    assert pool.wait() == 0
+    assert {first.get_status(), second.get_status()} == {"queued"}
+    assert worker(burst=True).wait() == 0
+    assert [job.return_value() for job in (first, second)] == ["3 rows", "3 rows"]
+    assert sorted(course.visited) == sorted(ALL * 2)
+
+
+@pytest.mark.parametrize("worker_class", OURS)
+def test_a_plain_job_is_finished_before_its_worker_stops(
+    worker_class: str, worker: Workers, queue: Queue, course: Course
+) -> None:
+    job = queue.enqueue(jobs.plain, 3)
+    course.hold_at(1)
+    running = worker(worker_class=worker_class)
+    course.wait_at(1)
+    running.terminate()
+    wait_until_told_to_stop(job)
+    course.go_on()
+    assert running.wait() == 0
+    assert job.return_value() == 3
+    assert course.visited == ["0", "1", "2"]
+
+
+# Under HerokuWorker they ignore it, as its work-horses do.
+@pytest.mark.parametrize("worker_class", [*FORKING[:-1], *STOCK_FORKING])
+@pytest.mark.parametrize("function", [jobs.plain_with_a_child, jobs.import_with_a_child])
+def test_the_processes_that_a_job_starts_end_on_sigterm_as_they_do_elsewhere(
+    function: object, worker_class: str, worker: Workers, queue: Queue
+) -> None:
+    job = queue.enqueue(function)
+    assert worker(worker_class=worker_class, burst=True).wait() == 0
+    assert job.return_value() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("worker_class", OURS)
+def test_a_step_sees_that_its_worker_is_stopping(
+    worker_class: str, worker: Workers, queue: Queue, course: Course
+) -> None:
+    job = queue.enqueue(jobs.watchful)
+    course.hold_at("watching")
+    running = worker(worker_class=worker_class)
+    course.wait_at("watching")
+    running.terminate()
+    wait_until_told_to_stop(job)
+    course.go_on()
+    assert running.wait() == 0
+    assert job.return_value() == [False, True]
+
+
+def test_a_job_on_a_second_queue_goes_back_to_that_queue(
+    worker: Workers, connection: Redis, course: Course
+) -> None:
+    high, low = Queue("high", connection=connection), Queue("low", connection=connection)
+    course.hold_at(1)
+    job = low.enqueue(jobs.import_rows, 3)
+    running = worker("high", "low")
+    course.wait_at(1)
+    running.terminate()
+    wait_until_told_to_stop(job)
+    course.go_on()
+    assert running.wait() == 0
+    assert (high.job_ids, low.job_ids) == ([], [job.id])
+    assert worker("high", "low", burst=True).wait() == 0
+    assert job.return_value() == "3 rows"
+    assert course.visited == ALL
+
+
+def test_a_worker_of_one_job_ends_after_an_interruption(
+    worker: Workers, queue: Queue, course: Course
+) -> None:
+    """`--max-jobs` counts executions, as it does for RQ's retries."""
+    job = queue.enqueue(jobs.isolated)
+    assert worker(args=["--max-jobs", "1"]).wait() == 0
+    assert job.get_status() == "queued"
+    assert course.visited == ["before"]
+    assert worker(args=["--max-jobs", "1"]).wait() == 0
+    assert course.visited == ["before", "alone"]
+
+
+def test_a_burst_worker_takes_an_interrupted_job_again(
+    worker: Workers, queue: Queue, course: Course
+) -> None:
+    job = queue.enqueue(jobs.isolated)
+    assert worker(burst=True).wait() == 0
+    wait_until_finished(job)
+    assert course.visited == ["before", "alone", "after"]
+
+
+def test_a_burst_worker_does_not_wait_for_a_job_that_waits(
+    worker: Workers, queue: Queue, course: Course
+) -> None:
+    job = queue.enqueue(jobs.patient, 3600)
+    assert worker(burst=True).wait() == 0
+    assert job.get_status() == "scheduled"
+    assert course.visited == ["first"]
