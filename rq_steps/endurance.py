@@ -11,7 +11,6 @@ import rq.worker
 from rq import worker_registration
 from rq.exceptions import StopRequested
 
-from rq_steps.internals import asked_to_stop
 from rq_steps.patience import AWAY, GaveUp, patiently
 
 if TYPE_CHECKING:
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
     from rq.job import Job
     from rq.queue import Queue
 
-    Base = rq.worker.Worker
+    class Base(rq.worker.Worker):
+        @property
+        def stopping(self) -> bool:
+            """Is the worker shutting down?"""
 else:
     Base = object
 
@@ -35,7 +37,7 @@ class EnduranceMixin(Base):
     def wait_for_redis(self, call: Callable[[], object]) -> None:
         """Call; while Redis is away again and again, until the worker is to shut down."""
         with suppress(GaveUp):
-            patiently(call, self.who, outage=inf, leaving=lambda: asked_to_stop(self))
+            patiently(call, self.who, outage=inf, leaving=lambda: self.stopping)
 
     @property
     def who(self) -> str:
@@ -71,12 +73,13 @@ class EnduranceMixin(Base):
         try:
             super().heartbeat(timeout, pipeline)
         except AWAY:
-            if asked_to_stop(self) and not self._has_taken:
+            if self.stopping and not self._has_taken:
                 raise StopRequested from None
 
     def be_known(self) -> None:
         """Redis may have come back without its data."""
-        if not self.connection.hexists(self.key, "queues"):
+        is_born = self.birth_date is not None
+        if is_born and not self.connection.hexists(self.key, "queues"):
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
 

@@ -7,53 +7,60 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import rq.worker
 from redis.exceptions import RedisError, ResponseError
 from rq.exceptions import StopRequested
 
-from rq_steps.internals import asked_to_stop, stop_soon
+from rq_steps.endurance import EnduranceMixin
 from rq_steps.patience import AWAY
+from rq_steps.unbegun import put_back_unbegun
 
 if TYPE_CHECKING:
     from rq.job import Job
     from rq.queue import Queue
 
-    Base = rq.worker.Worker
-else:
-    Base = object
-
 _UNBLOCKED = "UNBLOCKED"
 
 
-class IdlerMixin(Base):
+class IdlerMixin(EnduranceMixin):
     """Leaves between two waits, and not in the middle of one: there a job may be on its way."""
 
+    _is_taking = False
     _waiting: threading.Event | None = None
     _client_id = 0
 
     def request_stop(self, signum: Any, frame: Any) -> None:
-        """RQ raises StopRequested here where the worker is idle."""
+        """RQ raises StopRequested here where the worker is not busy."""
         try:
             super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
         except StopRequested:
-            stop_soon(self)
+            if not self._is_taking:
+                raise
             self._end_wait()
         except AWAY as error:
-            self.log.warning("Worker %s: Redis is away: %s", self.name, error)
+            self.log.warning("%s: Redis is away: %s", self.who, error)
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:
         """Waits a second at a time: so it sees that a wait is over, and that it shall leave."""
         began = monotonic()
+        self._is_taking = True
         while True:
-            if asked_to_stop(self):
+            if self.stopping:
                 raise StopRequested
             found = self._dequeue(timeout)
-            if found is not None or timeout is None:
+            if found is not None:
                 return found
-            if max_idle_time is not None and monotonic() - began >= max_idle_time:
+            if timeout is None or (max_idle_time and monotonic() - began >= max_idle_time):
+                self._is_taking = False
                 return None
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        if self.stopping:  # since it was taken from its queue
+            put_back_unbegun(queue, job, self.name)
+        else:
+            super().execute_job(job, queue)
+        self._is_taking = False
 
     def _dequeue(self, timeout: int | None) -> tuple[Job, Queue] | None:
         if timeout is None:

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
     from rq.job import Job
     from rq.queue import Queue
-    from rq.worker import BaseWorker
 
 
 def forget_result(job: Job) -> None:
@@ -26,14 +25,3 @@ def enqueue(queue: Queue, job: Job, pipeline: Pipeline, *, at_front: bool) -> No
 def enqueue_rate_limited(queue: Queue, job: Job, pipeline: Pipeline, *, at_front: bool) -> None:
     """The same for a job that has to get its slot again, since RQ 3."""
     queue._enqueue_rate_limited_job(job, pipeline=pipeline, at_front=at_front)
-
-
-def stop_soon(worker: BaseWorker) -> None:
-    """What RQ notes where a worker is busy: the loop ends before it takes another job, and so does
-    the one that waits while workers are suspended."""
-    worker._stop_requested = True
-
-
-def asked_to_stop(worker: BaseWorker) -> bool:
-    """Has the worker been asked to shut down?"""
-    return bool(worker._stop_requested)

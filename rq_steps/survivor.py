@@ -14,7 +14,6 @@ from rq_steps.books import is_open
 from rq_steps.children import ends_within
 from rq_steps.endurance import EnduranceMixin
 from rq_steps.execution import FINISHED_HERE
-from rq_steps.internals import asked_to_stop
 from rq_steps.lease import end_lease, has_lease, take_lease, vouch_for
 from rq_steps.patience import AWAY, patiently
 from rq_steps.performing import is_continuable
@@ -61,9 +60,6 @@ class SurvivorMixin(EnduranceMixin):
         end_lease(job, pipeline)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        if asked_to_stop(self):  # since it was taken from its queue
-            put_back_unbegun(queue, job, self.name)
-            return
         try:
             super().execute_job(job, queue)
         except SystemExit:  # a cold shutdown, which has killed the work-horse

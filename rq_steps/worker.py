@@ -21,6 +21,7 @@ from rq.queue import Queue
 from rq_steps.attention import Attention
 from rq_steps.deferral import Deferral
 from rq_steps.events import logger
+from rq_steps.heirs import disinherit_children, forking_horse
 from rq_steps.idle import IdlerMixin
 from rq_steps.outcome import Interrupted
 from rq_steps.parent import signal_when_parent_dies
@@ -42,7 +43,7 @@ else:
 _STOPPING, _LISTENING = 0, 1
 
 
-class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
+class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
     """Goes over any worker class: `class MyWorker(ContinuableWorkerMixin, TheirWorker)`.
 
     A continuable that runs on it is interrupted when the worker is asked to shut down, and goes on
@@ -165,7 +166,7 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """A signal between the fork and the horse's own handlers would run the worker's in it."""
         self._shared[_LISTENING] = 0
-        with self._deferral:
+        with self._deferral, forking_horse():
             super().fork_work_horse(job, queue)
 
     def perform_job(self, job: Job, *args: Any, **kwargs: Any) -> bool:
@@ -220,6 +221,7 @@ class ContinuableWorkerMixin(SurvivorMixin, IdlerMixin, Base):
         date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
         log_format: str = DEFAULT_LOGGING_FORMAT,
     ) -> None:
+        disinherit_children(self)
         super().bootstrap(logging_level, date_format, log_format)
         setup_loghandlers(None, date_format, log_format, logger.name)
 

@@ -1,0 +1,67 @@
+"""An idle worker is killed: the next job goes to a living one, not into the dead one's socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psutil
+import pytest
+from redis import Redis
+from rq import Queue
+
+from tests.crash.jobs import Scene, import_rows
+from tests.workers import WorkerProcess, Workers, wait_until
+
+QUEUES = [["default"], ["default", "other"]]
+
+
+def waiting(connection: Redis) -> list[Any]:
+    """The clients that wait for a job."""
+    return [each for each in connection.client_list() if each["cmd"] in ("blmove", "blpop")]
+
+
+def scheduler_of(running: WorkerProcess) -> int:
+    children = wait_until(lambda: set(running.processes) - {running.pid}, "no scheduler")
+    assert len(children) == 1
+    return children.pop()
+
+
+@pytest.mark.parametrize("queues", QUEUES)
+@pytest.mark.parametrize("args", [[], ["--with-scheduler"]])
+def test_a_job_that_comes_after_an_idle_worker_was_killed_goes_to_a_living_one(
+    worker: Workers,
+    connection: Redis,
+    queue: Queue,
+    scene: Scene,
+    queues: list[str],
+    args: list[str],
+) -> None:
+    killed = worker(*queues, args=args)
+    wait_until(lambda: len(waiting(connection)) == 1, "the worker does not wait")
+    killed.kill()
+    wait_until(lambda: not waiting(connection), "the dead worker waits on")
+    job = queue.enqueue(import_rows, str(scene.folder))
+    worker(*queues, burst=True).wait()
+    assert job.get_status() == "finished"
+
+
+def test_a_scheduler_does_not_hold_the_connection_in_which_its_worker_waits(
+    worker: Workers, connection: Redis
+) -> None:
+    running = worker(args=["--with-scheduler"])
+    clients = wait_until(lambda: waiting(connection), "the worker does not wait")
+    port = int(clients[0]["addr"].rpartition(":")[2])
+
+    def ports(pid: int) -> set[int]:
+        return {each.laddr.port for each in psutil.Process(pid).net_connections()}
+
+    assert port in ports(running.pid)
+    assert port not in ports(scheduler_of(running))
+
+
+def test_a_scheduler_does_not_outlive_its_worker(worker: Workers, connection: Redis) -> None:
+    running = worker(args=["--with-scheduler"])
+    running.wait_until_listening()
+    scheduler_of(running)
+    running.kill()
+    wait_until(lambda: not running.processes, "the scheduler lives on")
