@@ -33,6 +33,7 @@ ENDED = "ended:"
 DIED = "died:"
 STARTED = "started"
 SAVED = "saved"
+FORGOTTEN = "forgotten"
 SUPERSEDED = "superseded"
 FINISHED = "finished"
 
@@ -91,6 +92,9 @@ class Store:
         """Write the record, and `shown` into meta; give up the claim where `release` says so."""
         meta = b"" if shown is None else self._meta_with(shown)
         answer = self._save(record, meta, release)
+        if answer[0] == FORGOTTEN.encode():
+            self._written = 0
+            answer = self._save(record, meta, release)
         if self._is_set_back(answer[0]):
             answer = self._save(record, meta, release)
         if release:
@@ -138,7 +142,9 @@ class Store:
             self._script("clear")(keys=[self._job.key], args=[self._token, count])
             return None
         record.completed = self._completed(count)
-        self._written = count
+        if len(record.completed) < count:  # lost by the server: what followed is done again
+            record.current = None
+        self._written = len(record.completed)
         return record
 
     def _completed(self, count: int) -> list[Completed]:
@@ -149,9 +155,10 @@ class Store:
         new: list[str | bytes | int] = []
         for place in range(self._written, len(record.completed)):
             new += (field(place + 1), record.completed[place].dump())
+        last = field(self._written) if self._written else ""
         answer: list[bytes] = self._wire.call(
             [self._job.key, self._worker_key],
-            [self._token, record.head(), int(release), self._meta, meta, *new],
+            [self._token, record.head(), int(release), self._meta, meta, last, *new],
         )
         return answer
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from redis import Redis
 from rq import Queue
 
 from tests.crash.jobs import Scene
+from tests.redis.scene import arranged, visits
 from tests.workers import WorkerProcess, Workers
 
 LEASE = 1.0
@@ -24,6 +25,14 @@ def scene(tmp_path: Path) -> Scene:
     folder = tmp_path / "scene"
     folder.mkdir()
     return Scene(folder)
+
+
+@pytest.fixture(autouse=True)
+def everything_arranged_happens() -> Iterator[None]:
+    visits.clear()
+    arranged.clear()
+    yield
+    assert not arranged, "a job has never come there"
 
 
 @pytest.fixture
