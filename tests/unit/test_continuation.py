@@ -1296,7 +1296,7 @@ def test_skipped_steps_cost_no_event_where_nobody_listens(job: Job, plain: Plain
     assert job.execute(lambda: plain("a")).events == []
 
 
-def place(job: Job) -> tuple[str | None, object, int]:
+def place(job: Job) -> tuple[str | None, object, str | None]:
     assert job.running is not None
     return job.running.continuation.place
 

@@ -212,8 +212,9 @@ class Run:
         return SOURCES[task.kind](range(task.items.stop))  # type: ignore[no-any-return, operator]  # mypy sees object
 
     def _generate(self, step: Step, task: Task) -> Iterator[int]:
+        """Where an Interrupt of its is swallowed, the item before it is done once more."""
         for item in range(task.items.stop):
-            if item >= step.cursor:
+            if item >= step.cursor and task.swallows != "loop":
                 self._happen(step, undone=True)
             yield item
 
