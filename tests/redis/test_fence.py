@@ -361,6 +361,18 @@ def test_a_job_deleted_just_before_or_after_its_execution_is_not_resurrected(
     assert nothing_was_said_of(job, queue)
 
 
+def test_a_job_that_was_lost_is_not_put_back_though_somebody_has_it_started_again(
+    connection: Redis, queue: Queue
+) -> None:
+    """Canceled, enqueued again, and begun by another worker that has not yet claimed it."""
+    job = queue.enqueue(import_rows, 10)
+    once_at(4, lambda: another_copy(job).cancel())
+    once_at(BEFORE_PUTTING_BACK, lambda: job.set_status(JobStatus.STARTED))
+    work(connection)
+    assert job.get_status() == "started"
+    assert queue.is_empty()
+
+
 def test_nothing_of_a_job_that_is_lost_before_its_claim_is_run(
     connection: Redis, queue: Queue
 ) -> None:

@@ -218,16 +218,19 @@ def test_meta_that_cannot_be_read_or_is_no_dict_is_left_alone(
         assert meta_bytes(job) == meta
 
 
-def test_meta_that_cannot_be_read_is_left_alone_by_a_wait(connection: Redis) -> None:
+@pytest.mark.parametrize("meta", [b"\x80not to be read", b"7"])
+def test_meta_that_cannot_be_read_or_is_no_dict_is_left_alone_by_a_wait(
+    connection: Redis, meta: bytes
+) -> None:
     queue = Queue(connection=connection, serializer=JSONSerializer)
     job = queue.enqueue(import_waiting, 6)
-    connection.hset(job.key, "meta", b"\x80not to be read")
+    connection.hset(job.key, "meta", meta)
     once_at(3, stop)
     work(connection, serializer=JSONSerializer)
     pass_time(queue)
     work(connection, serializer=JSONSerializer)
     assert job.get_status() == "finished"
-    assert meta_bytes(job) == b"\x80not to be read"
+    assert meta_bytes(job) == meta
 
 
 def test_somebody_who_never_stops_writing_meta_does_not_lose_a_note(
