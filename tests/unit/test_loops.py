@@ -86,6 +86,7 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "numpy-like": lambda: Column(1, 2, 3),
     "own sequence": Rows,
     "generator": generated,
+    "generator of one": lambda: (each for each in [7]),
     "empty generator": lambda: (each for each in list[int]()),
     "iterator": lambda: iter([1, 2, 3]),
     "map": lambda: map(str, [1, 2, 3]),
