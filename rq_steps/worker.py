@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from time import monotonic
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import rq.worker
@@ -27,6 +28,7 @@ from rq_steps.promotion import promote_due
 from rq_steps.requeue import put_back
 from rq_steps.signals import handle, unsignalled
 from rq_steps.store import reopen
+from rq_steps.taking import Taking, give_back
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -68,6 +70,10 @@ class ContinuableWorkerMixin(Base):
     def _deferral(self) -> Deferral:
         return Deferral(signal.SIGTERM, signal.SIGINT)
 
+    @cached_property
+    def _taking(self) -> Taking:
+        return Taking(self.connection)
+
     # What an execution asks of its worker
 
     def told_to_stop(self) -> None:
@@ -92,6 +98,10 @@ class ContinuableWorkerMixin(Base):
         return interrupted
 
     # Shutting down
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        if not self._taking.holds(signum):
+            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def handle_warm_shutdown_request(self) -> None:
         if os.getpid() == self.pid:  # and not a process that a job of a SimpleWorker's has forked
@@ -190,9 +200,36 @@ class ContinuableWorkerMixin(Base):
         """Wakes up often enough to see a wait that is over."""
         if timeout is not None:
             timeout = max(1, min(timeout, int(self.promotion_interval)))
-        return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+        self._taking.begin(waits=timeout is not None)
+        taken = None
+        try:
+            taken = super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+        finally:
+            if taken is None:
+                self._let_stop()
+        if taken is not None and self._taking.told:
+            give_back(*taken)
+            self._let_stop()
+        return taken
+
+    def reorder_queues(self, reference_queue: Queue) -> None:
+        self._taking.received()
+        super().reorder_queues(reference_queue)
+
+    def prepare_execution(self, job: Job) -> Any:
+        execution = super().prepare_execution(job)
+        self._let_stop()
+        return execution
+
+    def _let_stop(self) -> None:
+        """Let a request pass that was held back, and those that come from now on."""
+        signum = self._taking.end()
+        if signum is not None:
+            super().request_stop(signum, None)  # type: ignore[no-untyped-call]
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        if self._taking.told_in_vain:
+            self._let_stop()
         super().heartbeat(timeout, pipeline)
         if not self.is_horse and monotonic() >= self._promoted_at + self.promotion_interval:
             self._promoted_at = monotonic()
