@@ -3,13 +3,15 @@
 -- KEYS[1]  the job's hash
 -- KEYS[2]  the set of the jobs that depend on it
 -- KEYS[3]  the set of the jobs that it depends on
--- KEYS[4]  the leases of its queue
+-- KEYS[4]  the stream of its results
+-- KEYS[5]  the leases of its queue
 -- ARGV[1]  the token of the execution
 -- ARGV[2]  the id of the job
 -- ARGV[3]  the length of a lease, in seconds
 --
 -- Answers the fields status, created_at, repeats_left, meta, rq_steps (the head of the record)
--- and rq_steps:claim (the token of the execution before) as they were.
+-- and rq_steps:claim (the token of the execution before) as they were; further the id of the last
+-- result ('' where there is none).
 --
 -- Only a job that is started is claimed. One that was begun before does not lose its dependents:
 -- whoever enqueues a job again, RQ arms its ttl anew, and later lifts it from the hash alone.
@@ -17,12 +19,14 @@
 
 local fields = redis.call('HMGET', KEYS[1],
     'status', 'created_at', 'repeats_left', 'meta', 'rq_steps', 'rq_steps:claim')
+local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)[1]
+fields[7] = last and last[1] or ''
 if fields[1] ~= 'started' then
     return fields
 end
 redis.call('HSET', KEYS[1], 'rq_steps:claim', ARGV[1])
 local now = redis.call('TIME')
-redis.call('ZADD', KEYS[4], now[1] + now[2] / 1000000 + ARGV[3], ARGV[2])
+redis.call('ZADD', KEYS[5], now[1] + now[2] / 1000000 + ARGV[3], ARGV[2])
 if fields[5] then
     redis.call('PERSIST', KEYS[2])
     redis.call('PERSIST', KEYS[3])

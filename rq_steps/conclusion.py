@@ -192,8 +192,8 @@ class Conclusion:
 
     def _total_runtime_error(self) -> ResumeLimitError:
         return ResumeLimitError(
-            f"the job ran for {self._record.runtime:g} s in {self._record.executions} executions, "
-            f"beyond its max_total_runtime of {self._options.max_total_runtime:g} s"
+            f"the job ran for longer than its max_total_runtime of "
+            f"{self._options.max_total_runtime:g} s, in {self._record.executions} executions"
         )
 
 

@@ -190,7 +190,7 @@ class Continuation:
     def snapshot(self) -> Record:
         """The record, with the current step as it is now."""
         if self._step is not None:
-            self.record.current = self._step.current()
+            self.record.current = self._step._as_current()
         self.record.settle()
         return self.record
 
@@ -253,7 +253,7 @@ class Continuation:
         if self._transactions.watched:
             self.attention.keep()
         self.keeper.publish(StepStarted(self.keeper.job_id, step.name, step.cursor, step.resumed))
-        self.record.current = step.current()
+        self.record.current = step._as_current()
         if first:
             self._leave_if(self.keeper.save())
         return step
@@ -277,7 +277,7 @@ class Continuation:
             self.advanced = self.advanced or step.advanced
             self.snapshot()
             self._step = None
-            step.end()
+            step._end()
         self._go_on_leaving()
 
     def _complete(self, step: Step, result: R) -> R:

@@ -194,11 +194,11 @@ class Step:
             raise TypeError(f"reason must be a string that says why, found {reason!r}")
         self._host.interrupt(seconds("wait", wait), reason)
 
-    def current(self) -> Current:
+    def _as_current(self) -> Current:
         """The step as the record keeps it."""
         return Current(self.name, self._encoded_cursor(), self._mark)
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """The step is over: whoever still holds it is told so."""
         self._snapshot = self._encoded_cursor()
         self._cursor = self.cursor

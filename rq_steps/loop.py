@@ -251,6 +251,11 @@ class GeneratorLoop(CutLoop):
 
 
 def _has_raised(generator: GeneratorType[Any, Any, Any]) -> bool:
-    """Does the exception that is being handled come out of it?"""
-    trace = sys.exc_info()[2]
-    return any(frame.f_code is generator.gi_code for frame, _ in walk_tb(trace))
+    """Does the exception that is being handled come out of it, or the one in whose handling it was
+    raised?"""
+    error = sys.exc_info()[1]
+    while error is not None:
+        if any(frame.f_code is generator.gi_code for frame, _ in walk_tb(error.__traceback__)):
+            return True
+        error = error.__context__
+    return False

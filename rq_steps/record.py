@@ -75,6 +75,8 @@ class Record:
     finished: bool = False
     front: bool = False
     """Where the job goes when its wait is over."""
+    last_result: str | None = None
+    """The id of the last result that RQ had kept of the job when the last execution began."""
     error: str | None = None
     """The traceback of the last error that the job was resumed after, or failed with."""
 

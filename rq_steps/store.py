@@ -78,13 +78,14 @@ class Store:
         Raises:
             StepsError: a newer rq_steps wrote the record.
         """
-        status, created_at, repeats_left, meta, head, claim = self._claimed()
+        status, created_at, repeats_left, meta, head, claim, last_result = self._claimed()
         self._meta = meta or b""
         run = Run(_text(created_at) or "", int(repeats_left) if repeats_left else None)
-        record = self._load(head, run) if status == STARTED.encode() else None
-        resumed = record is not None and record.begun
+        kept = self._load(head, run) if status == STARTED.encode() else None
+        record = kept or Record(run)
+        record.last_result = _text(last_result) or None
         died = claim is not None and not claim.startswith(ENDED.encode())
-        return Claim(_text(status), record or Record(run), resumed, died)
+        return Claim(_text(status), record, kept is not None and kept.begun, died)
 
     def save(
         self, record: Record, shown: dict[str, JSON] | None = None, *, release: bool = False
@@ -119,16 +120,17 @@ class Store:
     def _claimed(self) -> list[bytes | None]:
         """The fields as the claim has found them, if need be once the job is started again."""
         fields = self._ask_for_claim()
-        status, claim = _text(fields[0]), _text(fields[-1]) or ""
+        status, claim = _text(fields[0]), _text(fields[5]) or ""
         # Finished it may well be: by another execution, since this one was dequeued.
         if status in (None, STARTED, FINISHED) or not set_right(self._job, claim, status):
             return fields
         return self._ask_for_claim()
 
     def _ask_for_claim(self) -> list[bytes | None]:
-        keys = [self._job.dependents_key, self._job.dependencies_key, self._lease]
-        args: list[str | float] = [self._token, self._job.id, LEASE]
-        fields: list[bytes | None] = self._script("claim")(keys=[self._job.key, *keys], args=args)
+        job = self._job
+        keys = [job.dependents_key, job.dependencies_key, Result.get_key(job.id), self._lease]
+        args: list[str | float] = [self._token, job.id, LEASE]
+        fields: list[bytes | None] = self._script("claim")(keys=[job.key, *keys], args=args)
         return fields
 
     def _load(self, head: bytes | None, run: Run) -> Record | None:
@@ -137,7 +139,7 @@ class Store:
             return None
         count = completed_count(head)
         record = Record.load(head, [])
-        record.finished = record.finished and not _has_failed(self._job)
+        record.finished = record.finished and not _has_failed(self._job, record)
         if record.finished or record.run != run:
             self._script("clear")(keys=[self._job.key], args=[self._token, count])
             return None
@@ -202,13 +204,16 @@ def reopen(job: Job) -> None:
         script(job.connection, "reopen")(keys=[job.key], args=[head, unfinished(head)])
 
 
-def _has_failed(job: Job) -> bool:
-    """Is that RQ's last word on it? On RQ's own workers nobody reopens its run.
+def _has_failed(job: Job, record: Record) -> bool:
+    """Has the execution failed after all that finished this run? On RQ's own workers nobody reopens
+    the run. A failure behind its success is a later execution's, which did not get as far as this.
 
-    Only the type is read: the result itself may need classes that are gone.
+    Only the types are read: the results themselves may need classes that are gone.
     """
-    latest: Any = job.connection.xrevrange(Result.get_key(job.id), count=1)
-    return bool(latest) and int(latest[0][1][b"type"]) == Result.Type.FAILED.value
+    last = record.last_result
+    results: Any = job.connection.xrange(Result.get_key(job.id), min=last or "-")
+    types = {int(fields[b"type"]) for key, fields in results if _text(key) != last}
+    return Result.Type.FAILED.value in types and Result.Type.SUCCESSFUL.value not in types
 
 
 def last_completed(job: Job, count: int) -> str | None:

@@ -32,7 +32,12 @@ class OverHeroku(ContinuableWorkerMixin, rq.worker.HerokuWorker):
 
 
 class BelowTheMixin(rq.worker.Worker):
-    """What happens while a work-horse is made, and before it has handlers of its own."""
+    """What happens when a job has been taken, and while a work-horse is made for it."""
+
+    def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> tuple[Job, Queue] | None:
+        taken = super().dequeue_job_and_maintain_ttl(*args, **kwargs)
+        sigterm_if(self, "taken", os.getpid())
+        return taken
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         sigterm_if(self, "forking", os.getpid())
@@ -42,11 +47,15 @@ class BelowTheMixin(rq.worker.Worker):
     def setup_work_horse_signals(self) -> None:
         sigterm_if(self, "unprepared", os.getpid())
         sigterm_if(self, "unprepared, and its worker", os.getpid(), os.getppid())
-        super().setup_work_horse_signals()
+        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
 
 
 class AboveTheMixin(rq.worker.Worker):
     """What happens just before and just after."""
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        sigterm_if(self, "not yet busy", os.getpid())
+        super().execute_job(job, queue)
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         sigterm_if(self, "busy", os.getpid())
@@ -63,6 +72,12 @@ class Told(AboveTheMixin, ContinuableWorkerMixin, BelowTheMixin):
 
 class ToldSpawning(AboveTheMixin, ContinuableWorkerMixin, BelowTheMixin, rq.worker.SpawnWorker):
     """The same with a work-horse that is spawned."""
+
+
+class SoundAsleep(ContinuableWorkerMixin, rq.worker.Worker):
+    """Waits for a job longer than any test."""
+
+    promotion_interval = 300.0
 
 
 def sigterm_if(worker: rq.worker.Worker, moment: str, *pids: int) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import rq
 from redis import Redis
 from rq.job import Job
+from rq.utils import as_text
+from rq.version import VERSION
 
 from tests.processes import jobs
 from tests.workers import wait_until
 
-RQ_3 = int(rq.VERSION.split(".")[0]) >= 3
+RQ_3 = int(VERSION.split(".")[0]) >= 3
 
 FORKING = [
     "rq_steps.Worker",
@@ -32,17 +33,21 @@ class Course:
         """Have the job wait at these places."""
         self._connection.sadd(jobs.HOLDS, *map(str, places))
 
+    def hold_nowhere(self) -> None:
+        """Have it wait no more."""
+        self._connection.delete(jobs.HOLDS)
+
     def wait_at(self, place: object) -> int:
         """Wait until the job is there. Returns the process in which it runs."""
 
         def there() -> int:
-            pid, _, at = (self._connection.lindex(jobs.AT, -1) or b"0 ").decode().partition(" ")
+            pid, _, at = as_text(self._connection.lindex(jobs.AT, -1) or "0 ").partition(" ")
             return int(pid) if at == str(place) else 0
 
         return wait_until(there, f"the job has not come to {place!r}")
 
     def go_on(self) -> None:
-        """Let the job that waits go on; it waits no more at places where it has been."""
+        """Let the job that waits go on."""
         self._connection.rpush(jobs.GO, "go")
 
     @property
@@ -56,7 +61,7 @@ class Course:
 
     def _visits(self) -> list[tuple[str, str]]:
         visits = self._connection.lrange(jobs.VISITED, 0, -1)
-        pairs = [visit.decode().partition(" ") for visit in visits]
+        pairs = [as_text(visit).partition(" ") for visit in visits]
         return [(name, place) for name, _, place in pairs]
 
 

@@ -157,9 +157,7 @@ def two(step: Step, interrupt: Callable[[Step], None]) -> None:
 
 
 def stop(step: Step) -> None:
-    job = current_job()
-    pid = job.connection.hget(f"rq:worker:{job.worker_name}", "pid")
-    os.kill(int(pid), signal.SIGTERM)
+    terminate_worker()
     wait_until(lambda: step.stopping, "SIGTERM has not come")
     step.checkpoint()
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import rq.worker
 from redis import Redis
 from rq.job import Job
+from rq.utils import as_text
 
 import rq_steps
 from rq_steps import Step, continuable, step
-from tests.processes.jobs import current_job, visit
+from tests.processes.jobs import terminate_worker, visit
 from tests.workers import wait_until
 
 WAYS = ["stopping", "own", "waiting", "error", "isolated"]
@@ -46,7 +47,7 @@ def rest(step: Step, way: str) -> None:
 
 def interrupt(step: Step, way: str) -> None:
     if way == "stopping":
-        terminate_own_worker()
+        terminate_worker()
         wait_until(lambda: step.stopping, "SIGTERM has not come")
     step.advance()
     if way == "own":
@@ -57,10 +58,15 @@ def interrupt(step: Step, way: str) -> None:
         raise LookupError("in the middle")
 
 
-def terminate_own_worker() -> None:
-    job = current_job()
-    pid = job.connection.hget(f"rq:worker:{job.worker_name}", "pid")
-    os.kill(int(pid), signal.SIGTERM)
+@contextmanager
+def own_handlers() -> Iterator[None]:
+    """RQ's workers leave their handlers of signals behind, when they work in this process."""
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
 
 
 def work_once(
@@ -69,14 +75,10 @@ def work_once(
     worker_class: type[rq.worker.BaseWorker] = rq_steps.SimpleWorker,
 ) -> dict[str, str]:
     """Perform one job in this process. Returns what RQ has booked of the worker."""
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     worker = worker_class(queues or ["default"], connection=connection)
-    try:
+    with own_handlers():
         worker.work(burst=True, max_jobs=1)
-    finally:
-        for signum, handler in handlers.items():
-            signal.signal(signum, handler)
-    return {key.decode(): value.decode() for key, value in connection.hgetall(worker.key).items()}
+    return {as_text(key): as_text(value) for key, value in connection.hgetall(worker.key).items()}
 
 
 def work_until_done(
@@ -97,7 +99,7 @@ def work_until_done(
 def status(job: Job) -> str | None:
     """What its hash says; None where it is gone."""
     stored = job.connection.hget(job.key, "status")
-    return stored.decode() if stored else None
+    return as_text(stored) if stored else None
 
 
 def note_success(job: Job, connection: Redis, result: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from redis import Redis
 from rq import Queue
 
 from tests.processes import jobs

@@ -10,6 +10,7 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 from rq.scheduler import RQScheduler
+from rq.utils import as_text
 
 import rq_steps
 from tests.processes import jobs, restless
@@ -32,7 +33,7 @@ class Disturbed(rq_steps.SimpleWorker):
         self.connection.hset(self.get_job_key(), "note", "written meanwhile")
 
     def get_job_key(self) -> str:
-        (key,) = (each.decode() for each in self.connection.keys("rq:job:*"))
+        (key,) = map(as_text, self.connection.keys("rq:job:*"))
         return key
 
 

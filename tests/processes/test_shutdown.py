@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 import pytest
 from redis import Redis
-from rq import Queue
+from rq import Callback, Queue
+from rq.command import send_stop_job_command
 
-from tests.processes import jobs
+import rq_steps
+from tests.processes import jobs, restless
 from tests.processes.course import (
     FORKING,
     OURS,
@@ -17,24 +20,26 @@ from tests.processes.course import (
     wait_until_finished,
     wait_until_told_to_stop,
 )
+from tests.processes.restless import own_handlers
 from tests.workers import Workers, wait_until
 
 ALL = ["0", "1", "2", "report"]
 
 
+@pytest.mark.parametrize("worker_class", ["rq_steps.Worker", "rq_steps.SimpleWorker"])
 def test_a_terminated_pool_interrupts_its_jobs(
-    worker: Workers, queue: Queue, course: Course
+    worker_class: str, worker: Workers, queue: Queue, course: Course
 ) -> None:
     job = queue.enqueue(jobs.import_rows, 3)
     course.hold_at(1)
-    pool = worker.pool(size=2)
+    pool = worker.pool(size=2, worker_class=worker_class)
     course.wait_at(1)
     pool.terminate()
     wait_until_told_to_stop(job)
     course.go_on()
     assert pool.wait() == 0
     assert job.get_status() == "queued"
-    assert worker.pool(size=2, burst=True).wait() == 0
+    assert worker.pool(size=2, worker_class=worker_class, burst=True).wait() == 0
     assert job.return_value() == "3 rows"
     assert course.visited == ALL
 
@@ -77,11 +82,27 @@ def test_a_plain_job_is_finished_before_its_worker_stops(
 @pytest.mark.parametrize("worker_class", [*FORKING[:-1], *STOCK_FORKING])
 @pytest.mark.parametrize("function", [jobs.plain_with_a_child, jobs.import_with_a_child])
 def test_the_processes_that_a_job_starts_end_on_sigterm_as_they_do_elsewhere(
-    function: object, worker_class: str, worker: Workers, queue: Queue
+    function: Callable[[], int], worker_class: str, worker: Workers, queue: Queue
 ) -> None:
     job = queue.enqueue(function)
     assert worker(worker_class=worker_class, burst=True).wait() == 0
     assert job.return_value() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("worker_class", FORKING)
+def test_a_plain_job_survives_sigterm_to_the_whole_tree(
+    worker_class: str, worker: Workers, queue: Queue, course: Course
+) -> None:
+    """On RQ's own workers it dies at once, and counts as failed."""
+    job = queue.enqueue(jobs.plain, 3)
+    course.hold_at(1)
+    running = worker(worker_class=worker_class)
+    course.wait_at(1)
+    running.terminate_tree()
+    wait_until_told_to_stop(job)
+    course.go_on()
+    assert running.wait() == 0
+    assert job.return_value() == 3
 
 
 @pytest.mark.parametrize("worker_class", OURS)
@@ -145,3 +166,35 @@ def test_a_burst_worker_does_not_wait_for_a_job_that_waits(
     assert worker(burst=True).wait() == 0
     assert job.get_status() == "scheduled"
     assert course.visited == ["first"]
+
+
+@pytest.mark.parametrize("worker_class", [rq_steps.Worker, rq_steps.SimpleWorker])
+def test_a_worker_is_stopping_from_the_request_on(
+    worker_class: type[rq_steps.Worker], queue: Queue, connection: Redis
+) -> None:
+    queue.enqueue(jobs.calm)
+    worker = worker_class([queue], connection=connection)
+    assert not worker.stopping
+    with own_handlers():
+        worker.work(burst=True)
+    assert worker.stopping
+
+
+@pytest.mark.parametrize("worker_class", FORKING)
+def test_a_job_that_is_stopped_on_command_is_not_resumed_until_somebody_requeues_it(
+    worker_class: str, worker: Workers, queue: Queue, connection: Redis, course: Course
+) -> None:
+    job = queue.enqueue(jobs.import_rows_saving_all, 3, on_stopped=Callback(restless.note_stop))
+    course.hold_at(1)
+    running = worker(worker_class=worker_class)
+    course.wait_at(1)
+    send_stop_job_command(connection, job.id)
+    wait_until(lambda: restless.status(job) == "stopped", "the job is not stopped")
+    assert connection.lrange("called", 0, -1) == [f"stopped {job.id}".encode()]
+    running.terminate()
+    assert running.wait() == 0
+    job.requeue()
+    course.hold_nowhere()
+    restless.work_once(connection)
+    assert job.return_value() == "3 rows"
+    assert course.visited == ["0", "1", "1", "2", "report"]

@@ -174,29 +174,52 @@ class Hooked(JSONSerializer):
         return bytes(JSONSerializer.dumps(value))
 
 
-def test_an_execution_superseded_in_the_middle_of_a_save_shows_nothing_more_in_meta(
-    connection: Redis,
-) -> None:
-    """Somebody else has written meta: ours is put into theirs, in a call of its own."""
+def save_with_two_happenings(connection: Redis, second: Callable[[Job], object]) -> Job:
+    """A save of `ours` in which somebody else has written meta, so that ours is put into theirs in
+    a call of its own. The second happening comes just before that."""
     serializer = Hooked()
     queue = Queue(connection=connection, serializer=serializer)
     job = started(queue)
     store = Store(job, "ours", "rq:worker:ours")
     record = store.claim().record
-    their_copy = another_copy(job)
-    their_copy.meta = {"theirs": 1}
-    their_copy.save_meta()
+    write_meta(job, theirs=1)
 
-    def supersede() -> None:
-        serializer.hook = claim_and_show
+    def hook_the_next() -> None:
+        serializer.hook = lambda: second(job)
 
-    def claim_and_show() -> None:
-        other = Store(another_copy(job), "another", "rq:worker:another")
-        other.save(other.claim().record, {"shown by": "another"})
-
-    serializer.hook = supersede
+    serializer.hook = hook_the_next
     store.save(record, {"shown by": "us"})
+    return job
+
+
+def write_meta(job: Job, **notes: object) -> None:
+    copy = another_copy(job)
+    copy.meta.update(notes)
+    copy.save_meta()
+
+
+def claim_and_show(job: Job) -> None:
+    store = Store(another_copy(job), "another", "rq:worker:another")
+    store.save(store.claim().record, {"shown by": "another"})
+
+
+def test_an_execution_superseded_in_the_middle_of_a_save_shows_nothing_more_in_meta(
+    connection: Redis,
+) -> None:
+    job = save_with_two_happenings(connection, claim_and_show)
     assert another_copy(job).meta == {"theirs": 1, "rq_steps": {"shown by": "another"}}
+
+
+def test_a_job_deleted_in_the_middle_of_a_save_is_not_resurrected(connection: Redis) -> None:
+    job = save_with_two_happenings(connection, lambda job: another_copy(job).delete())
+    assert not connection.exists(job.key)
+
+
+def test_somebody_who_writes_meta_again_in_the_middle_of_a_save_loses_nothing(
+    connection: Redis,
+) -> None:
+    job = save_with_two_happenings(connection, lambda job: write_meta(job, again=2))
+    assert another_copy(job).meta == {"theirs": 1, "again": 2, "rq_steps": {"shown by": "us"}}
 
 
 def test_a_save_of_the_older_of_two_executions_is_refused(connection: Redis, queue: Queue) -> None:
@@ -336,6 +359,18 @@ def test_a_job_deleted_just_before_or_after_its_execution_is_not_resurrected(
     work(connection)
     assert is_gone(job)
     assert nothing_was_said_of(job, queue)
+
+
+def test_a_job_that_was_lost_is_not_put_back_though_somebody_has_it_started_again(
+    connection: Redis, queue: Queue
+) -> None:
+    """Canceled, enqueued again, and begun by another worker that has not yet claimed it."""
+    job = queue.enqueue(import_rows, 10)
+    once_at(4, lambda: another_copy(job).cancel())
+    once_at(BEFORE_PUTTING_BACK, lambda: job.set_status(JobStatus.STARTED))
+    work(connection)
+    assert job.get_status() == "started"
+    assert queue.is_empty()
 
 
 def test_nothing_of_a_job_that_is_lost_before_its_claim_is_run(

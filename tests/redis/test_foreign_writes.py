@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from rq import Queue, get_current_job
+from rq import Queue, Repeat, Retry, get_current_job
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
@@ -82,6 +82,22 @@ def test_what_somebody_else_writes_to_meta_survives_interruptions_and_errors(
     work(connection)
     assert job.is_finished
     assert their_notes(job) == {"before": 1, "during": 2, "between": 3}
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"retry": Retry(max=1)}, {"repeat": Repeat(times=1)}], ids=str
+)
+def test_what_somebody_else_writes_to_meta_survives_rqs_own_save_of_the_whole_job(
+    connection: Redis, queue: Queue, options: dict[str, Any]
+) -> None:
+    """As it fails, is retried or repeated by RQ, which writes what its worker has in memory."""
+    job = queue.enqueue(import_failing_for_good, 6, **options)
+    once_at(1, note(job, theirs=1))
+    if "repeat" not in options:
+        fail_at(2)
+    work(connection)
+    assert their_notes(job) == {"theirs": 1}
+    assert "rq_steps" in another_copy(job).meta
 
 
 @pytest.mark.parametrize("moment", [BEFORE_THE_CLAIM, BEFORE_PUTTING_BACK, WHILE_PUTTING_BACK])
@@ -202,16 +218,19 @@ def test_meta_that_cannot_be_read_or_is_no_dict_is_left_alone(
         assert meta_bytes(job) == meta
 
 
-def test_meta_that_cannot_be_read_is_left_alone_by_a_wait(connection: Redis) -> None:
+@pytest.mark.parametrize("meta", [b"\x80not to be read", b"7"])
+def test_meta_that_cannot_be_read_or_is_no_dict_is_left_alone_by_a_wait(
+    connection: Redis, meta: bytes
+) -> None:
     queue = Queue(connection=connection, serializer=JSONSerializer)
     job = queue.enqueue(import_waiting, 6)
-    connection.hset(job.key, "meta", b"\x80not to be read")
+    connection.hset(job.key, "meta", meta)
     once_at(3, stop)
     work(connection, serializer=JSONSerializer)
     pass_time(queue)
     work(connection, serializer=JSONSerializer)
     assert job.get_status() == "finished"
-    assert meta_bytes(job) == b"\x80not to be read"
+    assert meta_bytes(job) == meta
 
 
 def test_somebody_who_never_stops_writing_meta_does_not_lose_a_note(
@@ -475,6 +494,20 @@ def test_a_foreign_save_of_a_stale_copy_around_an_interruption_does_not_lose_the
     assert job.get_status() == "finished"
 
 
+LEFT_TO_OTHERS = {JobStatus.STARTED, JobStatus.CANCELED}
+
+
+@pytest.mark.parametrize("status", sorted(set(JobStatus) - LEFT_TO_OTHERS))
+def test_whatever_status_a_stale_copy_says_the_job_goes_on(
+    connection: Redis, queue: Queue, status: JobStatus
+) -> None:
+    job = queue.enqueue(import_rows, 6)
+    once_at(2, lambda: connection.hset(job.key, "status", status.value))
+    work(connection)
+    assert visits == ALL_ONCE
+    assert job.get_status() == "finished"
+
+
 def test_a_foreign_save_while_the_job_waits_does_not_lose_its_progress(
     connection: Redis, queue: Queue
 ) -> None:
@@ -515,6 +548,21 @@ def test_a_job_that_really_was_enqueued_again_is_not_taken_for_one_set_back(
     assert visits == [0, 1, 2]
     assert job.get_status() == "queued"
     assert queue.job_ids == [job.id]
+
+
+def test_a_job_that_really_was_enqueued_on_another_queue_is_not_taken_for_one_set_back(
+    connection: Redis, queue: Queue
+) -> None:
+    other = Queue("other", connection=connection)
+    job = queue.enqueue(import_rows, 6)
+    once_at(2, lambda: other.enqueue_job(another_copy(job)))
+    work(connection)
+    assert visits == [0, 1, 2]
+    assert job.get_status() == "queued"
+    assert other.job_ids == [job.id]
+    work(connection, "other")
+    assert visits == [0, 1, 2, *ALL_ONCE[2:]]
+    assert job.get_status() == "finished"
 
 
 def test_a_job_that_really_was_scheduled_again_is_not_taken_for_one_set_back(

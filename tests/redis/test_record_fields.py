@@ -70,6 +70,7 @@ def test_the_head_tells_version_step_cursor_and_counters(connection: Redis, queu
         "fruitless": 0,
         "finished": False,
         "front": True,
+        "last_result": None,
         "error": None,
     }
 

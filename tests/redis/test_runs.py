@@ -19,6 +19,7 @@ from rq_steps import continuable, step
 from rq_steps.events import Event, Resumed, Started
 from rq_steps.store import reopen
 from tests.redis.scene import (
+    BEFORE_THE_CLAIM,
     StockWorker,
     Worker,
     another_copy,
@@ -29,6 +30,7 @@ from tests.redis.scene import (
     happen,
     head,
     import_rows,
+    import_rows_late,
     once_at,
     rows,
     shown,
@@ -284,6 +286,38 @@ def test_a_job_whose_success_callback_raised_once_starts_afresh_after_it_has_fin
     queue.enqueue_job(another_copy(job))
     work(connection, worker_class=worker_class)
     assert visits == PASS * 2
+
+
+@OURS_AND_STOCK
+def test_a_finished_job_that_was_enqueued_again_and_failed_before_its_claim_starts_afresh(
+    connection: Redis, queue: Queue, worker_class: type[BaseWorker]
+) -> None:
+    job = queue.enqueue(import_rows_late, 3)
+    work(connection, worker_class=worker_class)
+    queue.enqueue_job(another_copy(job))
+    fail_at(BEFORE_THE_CLAIM)
+    work(connection, worker_class=worker_class)
+    assert job.is_failed
+    job.requeue()
+    work(connection, worker_class=worker_class)
+    assert visits == PASS * 2
+    assert job.is_finished
+
+
+@OURS_AND_STOCK
+def test_a_second_run_that_finished_and_failed_after_all_goes_on_too(
+    connection: Redis, queue: Queue, worker_class: type[BaseWorker]
+) -> None:
+    job = queue.enqueue(import_rows, 3, on_success=Callback(raise_once))
+    work(connection, worker_class=worker_class)
+    queue.enqueue_job(another_copy(job))
+    fail_at("success callback")
+    work(connection, worker_class=worker_class)
+    assert job.is_failed
+    job.requeue()
+    work(connection, worker_class=worker_class)
+    assert visits == PASS * 2
+    assert job.is_finished
 
 
 KILLED = "killed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -986,6 +987,50 @@ def test_an_async_step_called_from_another_thread_is_refused(job: Job) -> None:
     assert ran == []
 
 
+@pytest.mark.parametrize("use", [Step.checkpoint, Step.save])
+def test_a_step_that_is_handed_to_another_thread_is_of_no_use_there(
+    use: Callable[[Step], None], job: Job
+) -> None:
+    raised: list[BaseException | None] = []
+
+    @step
+    def first(step: Step) -> None:
+        job.call()
+        raised.append(in_a_pool(lambda: use(step)))
+        step.checkpoint()
+
+    assert job.execute(first).departure == STOPPING
+    assert isinstance(raised[0], InvalidStepError)
+
+
+def test_a_step_called_from_a_forked_process_is_refused(job: Job, plain: Plain) -> None:
+    def steps() -> str:
+        plain("a")
+        return in_a_child(lambda: plain("b"))
+
+    assert job.execute(steps).result == (
+        "InvalidStepError: a step was called from another process than its continuable's"
+    )
+    assert job.names == ["a"]
+
+
+def in_a_child(function: Callable[[], object]) -> str:
+    """What it raises in a process that is forked from this one."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            function()
+        except BaseException as error:
+            os.write(writing, f"{type(error).__name__}: {error}".encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as said:
+        return said.read()
+
+
 def test_a_step_in_another_thread_than_a_direct_call_is_the_plain_function(plain: Plain) -> None:
     """Nothing is recorded there, so that nothing is lost."""
 
@@ -1103,6 +1148,22 @@ def test_an_async_step_that_is_not_awaited_to_its_end_does_not_end_the_job(job: 
     assert message(execution) == (
         "step 'one' did not complete: its error was caught, or it was not awaited"
     )
+
+
+def test_an_async_step_that_is_called_and_never_awaited_does_not_end_the_job(job: Job) -> None:
+    kept = []
+
+    @step
+    async def one() -> None:
+        pass
+
+    async def steps() -> str:
+        kept.append(one())
+        return "half"
+
+    execution = job.execute(lambda: asyncio.run(steps()))
+    kept[0].close()
+    assert message(execution) == "step 'one' was called and not awaited: it has not run"
 
 
 def test_async_steps_in_tasks_of_their_own_count(job: Job) -> None:
@@ -1296,7 +1357,7 @@ def test_skipped_steps_cost_no_event_where_nobody_listens(job: Job, plain: Plain
     assert job.execute(lambda: plain("a")).events == []
 
 
-def place(job: Job) -> tuple[str | None, object, int]:
+def place(job: Job) -> tuple[str | None, object, str | None]:
     assert job.running is not None
     return job.running.continuation.place
 

@@ -86,6 +86,7 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "numpy-like": lambda: Column(1, 2, 3),
     "own sequence": Rows,
     "generator": generated,
+    "generator of one": lambda: (each for each in [7]),
     "empty generator": lambda: (each for each in list[int]()),
     "iterator": lambda: iter([1, 2, 3]),
     "map": lambda: map(str, [1, 2, 3]),
@@ -204,6 +205,19 @@ def test_the_cursor_is_the_number_of_items_done_after_a_call_too(
 
     length = len(list(make()))
     assert job.execute(visit).result == ([(at, at) for at in range(length)], length)
+
+
+def test_the_cursor_is_the_number_of_items_done_where_somebody_called_before_the_first(
+    make: Callable[[], Iterable[Any]], job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        job.call(None)
+        in_body = [step.cursor for _ in step.each(make())]
+        return in_body, step.cursor
+
+    length = len(list(make()))
+    assert job.execute(visit).result == (list(range(length)), length)
 
 
 @pytest.mark.parametrize("begin", [0, 1, 2])
@@ -599,6 +613,40 @@ def test_an_error_in_a_source_that_is_called_for_from_the_start_is_counted_right
 
     job.execute(visit)
     assert job.cursor == good
+
+
+def test_while_a_source_looks_for_the_next_item_the_one_before_it_is_done(job: Job) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        cursors = []
+
+        def looking() -> Iterator[int]:
+            for item in range(3):
+                cursors.append(step.cursor)
+                yield item
+            cursors.append(step.cursor)
+
+        for item in step.each(looking()):
+            if item == 1:
+                job.call(None)
+        return cursors
+
+    assert job.execute(visit).result == [0, 1, 2, 3]
+
+
+def test_who_catches_an_error_of_the_source_may_be_interrupted_behind_the_item_before_it(
+    job: Job,
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        try:
+            for _ in step.each(failing(3)):
+                pass
+        except OSError:
+            step.interrupt(60, reason="rate limit")
+
+    assert job.execute(visit).departure is not None
+    assert job.cursor == 3
 
 
 @pytest.mark.parametrize("reads_all", [True, False])

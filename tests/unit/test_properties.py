@@ -120,6 +120,7 @@ class Run:
         self.visits: list[Visit] = []
         self.trace: list[Visit | str] = []
         self.plan = Plan()
+        self.around: AbstractContextManager[object] = nullcontext()
         self.left_explicitly = False
         self._moment = 0
         self._leaving = False
@@ -130,7 +131,7 @@ class Run:
         self.plan, self._moment, self._leaving, self._explicit = plan, 0, False, False
         self._allowed = None
         self.job.native = plan.native
-        with handling(signal.SIGUSR1, self._answer_by_leaving):
+        with handling(signal.SIGUSR1, self.call):
             return self.job.execute(self._continuable, self._attend, every=plan.every)
 
     @property
@@ -155,9 +156,10 @@ class Run:
 
     def _continuable(self) -> list[Any]:
         results: list[Any] = []
-        for number, task in enumerate(self.program):
-            with swallowing(task.swallows == "step"):
-                results.append(self._call(number, task))
+        with self.around:
+            for number, task in enumerate(self.program):
+                with swallowing(task.swallows == "step"):
+                    results.append(self._call(number, task))
         return results
 
     def _call(self, number: int, task: Task) -> Any:
@@ -212,8 +214,9 @@ class Run:
         return SOURCES[task.kind](range(task.items.stop))  # type: ignore[no-any-return, operator]  # mypy sees object
 
     def _generate(self, step: Step, task: Task) -> Iterator[int]:
+        """Where an Interrupt of its is swallowed, the item before it is done once more."""
         for item in range(task.items.stop):
-            if item >= step.cursor:
+            if item >= step.cursor and task.swallows != "loop":
                 self._happen(step, undone=True)
             yield item
 
@@ -239,7 +242,7 @@ class Run:
         if happening in ("call", "signal", "thread") and self._allowed is None:
             self._allowed = int(undone)
         if happening == "call":
-            self._answer_by_leaving()
+            self.call()
         elif happening == "signal":
             signal.raise_signal(signal.SIGUSR1)
         elif happening == "thread":
@@ -254,11 +257,10 @@ class Run:
         elif happening == "error" and undone:
             raise Failure
 
-    def call_if_running(self) -> None:
-        if self.job.running is not None:
-            self._answer_by_leaving()
+    def fail(self) -> None:
+        raise Failure
 
-    def _answer_by_leaving(self) -> None:
+    def call(self) -> None:
         self._leaving = True
         self.job.call()
 
@@ -332,7 +334,7 @@ def plans(*happenings: str) -> st.SearchStrategy[Plan]:
 CALLS = ("call", "signal", "thread", "nudge")
 CLEAN = (*CALLS, "interrupt", "error")
 
-BOUNDED = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+BOUNDED = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 
 
 # Properties
@@ -450,21 +452,53 @@ def test_checkpoints_lie_between_two_items_or_steps_and_none_after_the_last(
 
 
 @BOUNDED
-@given(programs(), st.integers(0, 2000), st.booleans())
+@given(programs(), st.integers(1, 2000), st.booleans())
 def test_a_call_at_any_instruction_of_the_machine_loses_nothing(
     program: Program, nth: int, native: bool
 ) -> None:
     run = Run(program)
-    with Instructions(nth + 1, run.call_if_running, MACHINE):
-        run.execute(Plan(native=native))
+    run.around = Instructions(nth, run.call, MACHINE)
+    run.execute(Plan(native=native))
     assert run.visits == run.expected[: len(run.visits)]
     assert run.position == len(run.visits)
-    execution = finish(run, 2 * len(program) + 1)
+    finish_undisturbed(run)
     assert run.visits == run.expected
+
+
+@BOUNDED
+@given(programs(), st.integers(1, 2000), st.booleans())
+def test_an_error_at_any_instruction_of_the_machine_skips_nothing(
+    program: Program, nth: int, native: bool
+) -> None:
+    """As the job timeout, which is raised from a signal handler."""
+    run = Run(program)
+    run.around = Instructions(nth, run.fail, MACHINE)
+    execution = run.execute(Plan(native=native))
+    assert execution.error is None or isinstance(execution.error, Failure)
+    assert run.visits == run.expected[: len(run.visits)]
+    assert len(run.visits) - 1 <= run.position <= len(run.visits)
+    saved, seen = run.position, len(run.visits)
+    finish_undisturbed(run)
+    assert run.visits[seen:] == run.expected[saved:]
+
+
+def finish_undisturbed(run: Run) -> None:
+    run.around = nullcontext()
+    execution = finish(run, 2 * len(run.program) + 1)
     assert_done_as_if_uninterrupted(run, execution)
 
 
 MACHINE = [
     f"rq_steps.{room}"
-    for room in ("attention", "continuation", "handle", "loop", "transactions", "sources.sequence")
+    for room in (
+        "attention",
+        "continuation",
+        "handle",
+        "loop",
+        "order",
+        "record",
+        "sources.sequence",
+        "step_function",
+        "transactions",
+    )
 ]

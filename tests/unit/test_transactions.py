@@ -442,6 +442,31 @@ def test_django_that_is_loaded_and_not_set_up_is_nobodys_concern(
     assert not Transactions().watched
 
 
+def test_django_that_a_step_has_set_up_is_looked_at_before_the_next(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Connections:
+        def all(self, initialized_only: bool) -> list[Any]:
+            return [SimpleNamespace(alias="default", in_atomic_block=True)]
+
+    @step
+    def first() -> None:
+        conf = SimpleNamespace(settings=SimpleNamespace(configured=True))
+        monkeypatch.setitem(sys.modules, "django.conf", conf)
+        monkeypatch.setitem(sys.modules, "django.db", SimpleNamespace(connections=Connections()))
+
+    @step
+    def second() -> None:
+        pass
+
+    def both() -> None:
+        first()
+        second()
+
+    assert isinstance(job.execute(both).error, CheckpointError)
+    assert job.names == ["first"]
+
+
 def test_a_connection_of_django_that_was_never_used_is_left_alone(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
