@@ -66,7 +66,7 @@ def test_sigterm_to_a_worker_that_has_just_taken_a_job_puts_the_job_back(
 
 
 @one_queue_or_two
-def test_sigterm_to_a_worker_that_is_about_to_be_busy_interrupts_the_job(
+def test_sigterm_to_a_worker_that_is_about_to_be_busy_puts_the_job_back(
     queues: list[str], worker: Workers, queue: Queue, course: Course
 ) -> None:
     job = queue.enqueue(jobs.import_rows, 3)
@@ -75,7 +75,7 @@ def test_sigterm_to_a_worker_that_is_about_to_be_busy_interrupts_the_job(
     )
     assert told.wait() == 0
     assert status(job) == "queued"
-    assert course.visited == ["0"]
+    assert course.visited == []
     assert worker(burst=True).wait() == 0
     assert course.visited == ["0", "1", "2", "report"]
 
