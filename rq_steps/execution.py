@@ -8,7 +8,6 @@ from functools import partial
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from rq.serializers import DefaultSerializer
 from rq.timeouts import BaseTimeoutException
@@ -17,14 +16,15 @@ from rq.utils import now
 from rq_steps.attention import Attention
 from rq_steps.conclusion import MAX_RUNTIME, MAX_TOTAL_RUNTIME, STOPPING, TIMEOUT, Conclusion
 from rq_steps.continuation import Continuation
-from rq_steps.events import Event, Resumed, Started, publish
+from rq_steps.events import Event, LongGap, Resumed, Started, publish
+from rq_steps.gaps import Gaps
 from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import Departure
 from rq_steps.meta import KEY, progress
 from rq_steps.options import Options
 from rq_steps.patience import patiently
 from rq_steps.pulse import Pulse
-from rq_steps.settings import RENEW_EVERY
+from rq_steps.settings import GRACE, RENEW_EVERY
 from rq_steps.slices import Slices
 from rq_steps.store import STARTED, Answer, Store
 from rq_steps.values import JSON
@@ -45,11 +45,16 @@ class Execution:
 
     attended = True
 
-    def __init__(self, job: Job, options: Options, worker: JobWorker) -> None:
+    def __init__(self, job: Job, options: Options, worker: JobWorker, token: str) -> None:
+        """Claim the job.
+
+        Raises:
+            NewerRecordError: a newer rq_steps wrote its record.
+        """
         self.job = job
         self.options = options
         self.worker = worker
-        self.token = uuid4().hex
+        self.token = token
         self.attention = Attention()
         self.pickling = job.serializer is DefaultSerializer
         self._store = Store(job, self.token, worker.key)
@@ -62,6 +67,7 @@ class Execution:
         self._shown_at = -inf
         self._ran_before = self._claim.record.runtime
         self._slices = Slices(job.timeout, self._began - _already_run(job))
+        self._gaps = Gaps(GRACE)
         self._conclusion = Conclusion(
             self._continuation, options, worker, self.token, self._save_last
         )
@@ -127,15 +133,27 @@ class Execution:
 
     def attend(self) -> Departure | None:
         self._slices.attended(self._watch.moment)
+        self._tell_of_gap()
         self.attention.given()
         departure = self._reason_to_leave() or self._save_where_due()
         if self._eager:
             self.attention.call()
+        self._gaps.passed()
         self._watch.call_at(self._next_call())
         return departure
 
     def save(self) -> Departure | None:
-        return self._heed(self._write())
+        self._tell_of_gap()
+        departure = self._heed(self._write())
+        self._gaps.passed()
+        return departure
+
+    def _tell_of_gap(self) -> None:
+        begun, _, completed = self._continuation.place
+        step = begun or completed
+        gap = self._gaps.ending(step) if step is not None else None
+        if step is not None and gap is not None:
+            self.publish(LongGap(self.job_id, step, gap, GRACE))
 
     # When to save, and when to leave
 
@@ -161,7 +179,8 @@ class Execution:
 
     def _next_call(self) -> float:
         due = self._saved_at + self.options.save_every if self.options.save_every else inf
-        return min(due, self._slices.next_look, *(moment for _, moment in self._limits()))
+        looks = self._slices.next_look, self._gaps.next_look
+        return min(due, *looks, *(moment for _, moment in self._limits()))
 
     def _save_where_due(self) -> Departure | None:
         if monotonic() < self._saved_at + self.options.save_every and not self._eager:
