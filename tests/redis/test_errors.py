@@ -721,6 +721,35 @@ def test_between_begin_and_end_of_a_step_nothing_is_saved_before_save_every_has_
     assert completed(job) == [{"name": "rows", "result": 5}]
 
 
+class Idle:
+    """A database connection that is in no transaction."""
+
+    in_transaction = False
+
+
+@step
+def guarded(step: Step) -> None:
+    step.guard(Idle())
+    for row in step.each(range(5)):
+        visit(row)
+
+
+@continuable(save_every=3600)
+def guarding() -> None:
+    guarded()
+
+
+def test_a_step_whose_every_item_is_looked_at_is_not_saved_more_often_for_it(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(guarding)
+    saved: list[Any] = []
+    for row in range(5):
+        once_at(row, lambda: saved.append(cursor(job)))
+    work(connection)
+    assert saved == [None] * 5
+
+
 def test_after_a_death_every_checkpoint_is_saved_for_a_while(
     connection: Redis, queue: Queue
 ) -> None:
