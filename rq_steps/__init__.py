@@ -17,6 +17,7 @@ __all__ = [
     "ContinuableWorkerMixin",
     "Interrupt",
     "InvalidStepError",
+    "NewerRecordError",
     "ResumeLimitError",
     "SimpleWorker",
     "SpawnWorker",
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     )
     from rq_steps.errors import (
         InvalidStepError as InvalidStepError,
+    )
+    from rq_steps.errors import (
+        NewerRecordError as NewerRecordError,
     )
     from rq_steps.errors import (
         ResumeLimitError as ResumeLimitError,

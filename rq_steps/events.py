@@ -238,7 +238,8 @@ _subscribers: list[Subscriber] = []
 def subscribe(subscriber: Subscriber) -> Callable[[], None]:
     """Have `subscriber` called with every event of this process; returns what ends that.
 
-    It is called in the job's own thread: an exception of its own is logged, and hurts nobody.
+    It is called in the job's own thread: an exception of its own is logged, and hurts nobody. RQ's
+    job timeout that arrives meanwhile is the job's.
     """
     _subscribers.append(subscriber)
     return lambda: _subscribers.remove(subscriber)
@@ -249,12 +250,15 @@ def listening(level: int) -> bool:
     return bool(_subscribers) or logger.isEnabledFor(level)
 
 
-def publish(event: Event) -> None:
-    """Log an event, and hand it to the subscribers."""
+def publish(event: Event, *, passing: tuple[type[Exception], ...] = ()) -> None:
+    """Log an event, and hand it to the subscribers. What is `passing` is not theirs, but comes by
+    in the middle of them: it is raised."""
     if logger.isEnabledFor(event.level):
         logger.log(event.level, "Job %s: %s", event.job_id, event.description, exc_info=event.error)
     for subscriber in tuple(_subscribers):
         try:
             subscriber(event)
+        except passing:
+            raise
         except Exception:
             logger.exception("Job %s: a subscriber raised at %r", event.job_id, event)

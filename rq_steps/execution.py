@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -25,6 +26,7 @@ from rq_steps.options import Options
 from rq_steps.patience import patiently
 from rq_steps.pulse import Pulse
 from rq_steps.settings import GRACE, RENEW_EVERY
+from rq_steps.signals import ignoring
 from rq_steps.slices import Slices
 from rq_steps.store import STARTED, Answer, Store
 from rq_steps.values import JSON
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 FINISHED_HERE = "rq_steps_finished_here"
 """The mark on a Job whose run this process has finished: should it fail after all, it goes on."""
+
+ALARM = getattr(signal, "SIGALRM", None)
 
 EAGER_SECONDS = 5.0
 """After a death every checkpoint is saved for so long: a job that dies young gets on."""
@@ -77,14 +81,23 @@ class Execution:
     def run(self, function: Callable[[], Any]) -> Any:
         """Call the continuable. Returns what RQ is to be told, or raises what it is to see."""
         result, error = None, None
-        with self._under_way() as lost:
-            if lost:
-                return self._conclusion.lost(lost)
-            try:
-                result = function()
-            except BaseException as raised:
-                error = raised
-        return self._conclusion.of(result, error)
+        with ExitStack() as ending:
+            with self._under_way() as lost:
+                if lost:
+                    return self._conclusion.lost(lost)
+                try:
+                    result = self._call(function, ending)
+                except BaseException as raised:
+                    error = raised
+            return self._conclusion.of(result, error)
+
+    def _call(self, function: Callable[[], Any], ending: ExitStack) -> Any:
+        """RQ's alarm is for user code. It strikes but once, and must not fail a job that leaves."""
+        try:
+            self._announce()
+            return function()
+        finally:
+            ending.enter_context(ignoring(ALARM))
 
     @contextmanager
     def _under_way(self) -> Iterator[str | None]:
@@ -92,7 +105,6 @@ class Execution:
         if self._claim.status != STARTED:
             yield self._claim.status or "deleted"
             return
-        self._announce()
         with ExitStack() as stack:
             stack.callback(self._watch.close)
             stack.callback(self._pulse.close)
@@ -129,7 +141,7 @@ class Execution:
         return self.worker.stopping
 
     def publish(self, event: Event) -> None:
-        publish(event)
+        publish(event, passing=(BaseTimeoutException,))
 
     def attend(self) -> Departure | None:
         self._slices.attended(self._watch.moment)
@@ -220,7 +232,7 @@ class Execution:
             self._ran_before = self._began - monotonic()
         try:
             answer = self._write(last=True)
-        except BaseTimeoutException:  # RQ's alarm has struck, and strikes but once
+        except BaseTimeoutException:  # of a timer in place of the alarm; it strikes but once, too
             answer = self._write(last=True)
         if self._claim.record.finished:
             vars(self.job)[FINISHED_HERE] = True

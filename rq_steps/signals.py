@@ -24,6 +24,16 @@ def handling(signum: int, action: Callable[[], None]) -> Iterator[None]:
         _restore(signum)
 
 
+@contextmanager
+def ignoring(signum: int | None) -> Iterator[None]:
+    """Have a signal do nothing for a while, where it is for this thread to say so."""
+    if signum is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with handling(signum, lambda: None):
+        yield
+
+
 def handle(signum: int, action: Callable[[], None]) -> None:
     """Have a signal run `action`, in this process only.
 

@@ -522,7 +522,7 @@ def going_on_for_a_timedelta() -> None:
 def test_after_max_runtime_an_execution_interrupts_itself_and_goes_to_the_back_of_the_queue(
     connection: Redis, queue: Queue, events: list[Event], function: Callable[[], None]
 ) -> None:
-    job = queue.enqueue(function)
+    job = queue.enqueue(function, job_timeout=10)
     other = queue.enqueue(import_rows, 1)
     cursors = []
     for _ in range(2):
@@ -555,12 +555,12 @@ def set_runtime(job: Job, seconds: float) -> None:
 def test_past_max_total_runtime_over_all_executions_the_job_fails_with_its_record_kept(
     connection: Redis, queue: Queue
 ) -> None:
-    job = queue.enqueue(limited_in_total)
+    job = queue.enqueue(limited_in_total, job_timeout=10)
     once_at("begun", stop)
     work(connection)
     assert job.get_status() == "queued"
     set_runtime(job, 3599.98)
-    work(connection)
+    work(connection, executions=1)
     assert failure(job) == (
         "rq_steps.errors.ResumeLimitError: "
         "the job ran for longer than its max_total_runtime of 3600 s, in 2 executions"
@@ -569,22 +569,22 @@ def test_past_max_total_runtime_over_all_executions_the_job_fails_with_its_recor
 
 
 def test_after_max_total_runtime_the_time_is_counted_anew(connection: Redis, queue: Queue) -> None:
-    job = queue.enqueue(limited_in_total)
+    job = queue.enqueue(limited_in_total, job_timeout=10)
     once_at("begun", stop)
     work(connection)
     set_runtime(job, 3600)
-    work(connection)
+    work(connection, executions=1)
     assert job.is_failed
     assert head(job)["runtime"] < 60
     before = cursor(job)
     job.requeue()
     set_runtime(job, 3599.98)
-    work(connection)
+    work(connection, executions=1)
     assert cursor(job) > before
 
 
 def test_the_time_of_every_execution_is_added_up(connection: Redis, queue: Queue) -> None:
-    job = queue.enqueue(going_on_for_long)
+    job = queue.enqueue(going_on_for_long, job_timeout=10)
     runtimes = []
     for _ in range(3):
         work(connection, executions=1)
@@ -721,6 +721,35 @@ def test_between_begin_and_end_of_a_step_nothing_is_saved_before_save_every_has_
     assert completed(job) == [{"name": "rows", "result": 5}]
 
 
+class Idle:
+    """A database connection that is in no transaction."""
+
+    in_transaction = False
+
+
+@step
+def guarded(step: Step) -> None:
+    step.guard(Idle())
+    for row in step.each(range(5)):
+        visit(row)
+
+
+@continuable(save_every=3600)
+def guarding() -> None:
+    guarded()
+
+
+def test_a_step_whose_every_item_is_looked_at_is_not_saved_more_often_for_it(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(guarding)
+    saved: list[Any] = []
+    for row in range(5):
+        once_at(row, lambda: saved.append(cursor(job)))
+    work(connection)
+    assert saved == [None] * 5
+
+
 def test_after_a_death_every_checkpoint_is_saved_for_a_while(
     connection: Redis, queue: Queue
 ) -> None:
@@ -800,8 +829,8 @@ def test_a_step_is_saved_every_save_every_and_no_more_often(
         return save(store, *args, **kwargs)
 
     monkeypatch.setattr(Store, "save", note_and_save)
-    job = queue.enqueue(save_now_and_then, way, job_timeout=30)
-    work(connection)
+    job = queue.enqueue(save_now_and_then, way, job_timeout=10)
+    work(connection, executions=1)
     assert job.is_finished
     pauses = [later - earlier for earlier, later in pairwise(saved_at[:SAVES])]
     assert min(pauses) >= 0.03

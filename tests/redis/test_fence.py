@@ -373,6 +373,43 @@ def test_a_job_that_was_lost_is_not_put_back_though_somebody_has_it_started_agai
     assert queue.is_empty()
 
 
+@continuable
+def import_with_an_end(count: int) -> int:
+    rows(count)
+    visit("after the steps")
+    return count
+
+
+def test_a_job_claimed_by_another_after_its_last_step_is_not_finished(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(import_with_an_end, 2)
+    once_at("after the steps", lambda: claimed_by_another(job))
+    work(connection)
+    assert job.get_status() == "started"
+    assert job.latest_result() is None
+    assert not head(job)["finished"]
+
+
+def test_a_job_canceled_after_its_last_step_is_not_finished(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(import_with_an_end, 2)
+    once_at("after the steps", lambda: another_copy(job).cancel())
+    work(connection)
+    assert is_canceled(job, queue)
+    assert nothing_was_said_of(job, queue)
+
+
+def test_a_job_deleted_after_its_last_step_is_not_resurrected(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(import_with_an_end, 2)
+    once_at("after the steps", lambda: another_copy(job).delete())
+    work(connection)
+    assert is_gone(job)
+
+
 def test_nothing_of_a_job_that_is_lost_before_its_claim_is_run(
     connection: Redis, queue: Queue
 ) -> None:

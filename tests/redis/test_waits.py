@@ -243,7 +243,7 @@ def begin_isolated(queue: Queue) -> Job:
 
 
 def begin_endless(queue: Queue) -> Job:
-    return queue.enqueue(import_endlessly)
+    return queue.enqueue(import_endlessly, job_timeout=10)
 
 
 def begin_until_the_timeout(queue: Queue) -> Job:

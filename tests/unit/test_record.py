@@ -139,6 +139,16 @@ def test_a_run_has_begun_when_it_has_got_as_far_as_a_step() -> None:
     assert Record(RUN, completed=[Completed("validate", None)]).begun
 
 
+@pytest.mark.parametrize(("current", "left"), [("a", None), ("b", "b")])
+def test_a_step_that_has_completed_is_not_the_current_one_any_more(
+    current: str, left: str | None
+) -> None:
+    """A signal may have come between the two."""
+    record = Record(RUN, completed=[Completed("a", 1)], current=Current(current, 5, None))
+    record.settle()
+    assert (record.current and record.current.name) == left
+
+
 def test_the_head_tells_where_the_job_goes_when_its_wait_is_over() -> None:
     assert goes_to_front(Record(RUN, front=True).head())
     assert not goes_to_front(Record(RUN, front=False).head())
