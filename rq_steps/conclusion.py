@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from typing import Any, Protocol
 
 from rq import Retry
-from rq.timeouts import BaseTimeoutException
+from rq.timeouts import BaseTimeoutException, JobTimeoutException
 
 from rq_steps.continuation import Continuation
 from rq_steps.errors import Interrupt, ResumeLimitError, StepsError, consists_of, contains
@@ -167,7 +167,10 @@ class Conclusion:
         lost = self._save_last(forget_runtime=forget_runtime)
         if lost:
             return self.lost(lost)
-        publish(Errored(self._job_id, *self._continuation.place, error, None))
+        event = Errored(self._job_id, *self._continuation.place, error, None)
+        publish(event)
+        if isinstance(error, JobTimeoutException):  # it knows its job, and not the item
+            error.args = (f"{error} {event.place}",)
         if cause is not None:
             error.__cause__ = cause
         raise error

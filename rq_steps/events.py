@@ -119,6 +119,25 @@ class StepCompleted(StepEvent):
 
 
 @dataclass(frozen=True)
+class LongGap(StepEvent):
+    """A step went for so many seconds without a checkpoint: a deploy would cut it off."""
+
+    seconds: float
+    grace: float
+
+    @property
+    def level(self) -> int:
+        return logging.WARNING
+
+    @property
+    def description(self) -> str:
+        return (
+            f"step '{self.step}' had no checkpoint for {self.seconds:.1f} s: "
+            f"it is cut off by a shutdown that leaves it {self.grace:g} s"
+        )
+
+
+@dataclass(frozen=True)
 class Interrupted(PlacedEvent):
     """The execution left at a checkpoint; the job comes back after `wait` seconds."""
 

@@ -17,14 +17,15 @@ from rq.utils import now
 from rq_steps.attention import Attention
 from rq_steps.conclusion import MAX_RUNTIME, MAX_TOTAL_RUNTIME, STOPPING, TIMEOUT, Conclusion
 from rq_steps.continuation import Continuation
-from rq_steps.events import Event, Resumed, Started, publish
+from rq_steps.events import Event, LongGap, Resumed, Started, publish
+from rq_steps.gaps import Gaps
 from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import Departure
 from rq_steps.meta import KEY, progress
 from rq_steps.options import Options
 from rq_steps.patience import patiently
 from rq_steps.pulse import Pulse
-from rq_steps.settings import RENEW_EVERY
+from rq_steps.settings import GRACE, RENEW_EVERY
 from rq_steps.slices import Slices
 from rq_steps.store import STARTED, Answer, Store
 from rq_steps.values import JSON
@@ -62,6 +63,7 @@ class Execution:
         self._shown_at = -inf
         self._ran_before = self._claim.record.runtime
         self._slices = Slices(job.timeout, self._began - _already_run(job))
+        self._gaps = Gaps(GRACE)
         self._conclusion = Conclusion(
             self._continuation, options, worker, self.token, self._save_last
         )
@@ -127,15 +129,27 @@ class Execution:
 
     def attend(self) -> Departure | None:
         self._slices.attended(self._watch.moment)
+        self._tell_of_gap()
         self.attention.given()
         departure = self._reason_to_leave() or self._save_where_due()
         if self._eager:
             self.attention.call()
+        self._gaps.passed()
         self._watch.call_at(self._next_call())
         return departure
 
     def save(self) -> Departure | None:
-        return self._heed(self._write())
+        self._tell_of_gap()
+        departure = self._heed(self._write())
+        self._gaps.passed()
+        return departure
+
+    def _tell_of_gap(self) -> None:
+        begun, _, completed = self._continuation.place
+        step = begun or completed
+        gap = self._gaps.ending(step) if step is not None else None
+        if step is not None and gap is not None:
+            self.publish(LongGap(self.job_id, step, gap, GRACE))
 
     # When to save, and when to leave
 
@@ -161,7 +175,8 @@ class Execution:
 
     def _next_call(self) -> float:
         due = self._saved_at + self.options.save_every if self.options.save_every else inf
-        return min(due, self._slices.next_look, *(moment for _, moment in self._limits()))
+        looks = self._slices.next_look, self._gaps.next_look
+        return min(due, *looks, *(moment for _, moment in self._limits()))
 
     def _save_where_due(self) -> Departure | None:
         if monotonic() < self._saved_at + self.options.save_every and not self._eager:

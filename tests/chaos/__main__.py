@@ -11,27 +11,35 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.experiment import Plan, run
+from tests.chaos.verdict import Verdict
+
+MOST_SHOWN = 50
 
 
 def main() -> int:
     """Returns the exit status: 0 if everything held."""
     plan = _plan()
-    signal.signal(signal.SIGTERM, lambda _signum, _frame: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="rq-steps-chaos-"))
     _say(f"seed {plan.seed}, journals and output in {folder}")
     try:
         verdict = run(plan, folder)
     except KeyboardInterrupt:
+        shutil.rmtree(folder)
         _say("stopped")
         return 128 + signal.SIGINT
+    _report(verdict, plan)
+    if not verdict.problems:
+        shutil.rmtree(folder)
+    return 1 if verdict.problems else 0
+
+
+def _report(verdict: Verdict, plan: Plan) -> None:
     _say(f"\n{verdict.table}\n")
-    for problem in verdict.problems[:50]:
+    for problem in verdict.problems[:MOST_SHOWN]:
         _say(f"WRONG: {problem}")
     if verdict.problems:
         _say(f"{len(verdict.problems)} problems: make chaos SEED={plan.seed}")
-        return 1
-    shutil.rmtree(folder)
-    return 0
 
 
 def _plan() -> Plan:

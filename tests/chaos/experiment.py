@@ -58,7 +58,7 @@ class Plan:
     seed: int
     seconds: float
     kills: int | None = None
-    lines: int = 400
+    lines: int = 250
     settle: float = 60.0
 
 

@@ -132,6 +132,10 @@ def hold_each_time(scene: Scene) -> None:
     scene.hold(int(scene.is_held))
 
 
+def hang(scene: Scene) -> None:
+    threading.Event().wait()
+
+
 def nothing(scene: Scene) -> None:
     pass
 
@@ -147,6 +151,7 @@ HAPPENINGS: dict[str, Callable[[Scene], None]] = {
         hold_deaf,
         hold_and_fail,
         hold_each_time,
+        hang,
         nothing,
         Scene.hold,
     )
@@ -161,6 +166,26 @@ def rows(step: Step, folder: str, happening: str) -> int:
         if row == STOP:
             HAPPENINGS[happening](scene)
     return COUNT
+
+
+@step
+def slow_rows(step: Step, folder: str, count: int) -> None:
+    pause = threading.Event()
+    for row in step.each(range(count)):
+        Scene(folder).visit(row)
+        pause.wait(0.02)
+
+
+@continuable
+def import_slowly(folder: str, count: int) -> None:
+    """Each row takes a fiftieth of a second."""
+    slow_rows(folder, count)
+
+
+@continuable(error_wait=0)
+def import_and_hang(folder: str) -> None:
+    """In one row for ever."""
+    rows(folder, "hang")
 
 
 @continuable(save_every=0)

@@ -16,6 +16,7 @@ from rq_steps.events import (
     Event,
     Finished,
     Interrupted,
+    LongGap,
     Resumed,
     Started,
     StepCompleted,
@@ -71,6 +72,12 @@ LINES = [
         Died("42", None, None, None, 3, True),
         "ERROR",
         "Job 42: died before its first step, 3 times in a row there, failed",
+    ),
+    (
+        LongGap("42", "rows", 12.34, 10.0),
+        "WARNING",
+        "Job 42: step 'rows' had no checkpoint for 12.3 s: "
+        "it is cut off by a shutdown that leaves it 10 s",
     ),
     (Finished("42", 3, 2), "INFO", "Job 42: finished: 3 steps in 2 executions"),
 ]
