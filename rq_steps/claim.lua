@@ -8,15 +8,17 @@
 -- ARGV[2]  the id of the job
 -- ARGV[3]  the length of a lease, in seconds
 --
--- Answers the fields status, created_at, repeats_left, meta, rq_steps (the head of the record)
--- and rq_steps:claim (the token of the execution before) as they were.
+-- Answers the fields status, created_at, repeats_left, meta, rq_steps (the head of the record),
+-- rq_steps:claim (the token of the execution before) and rq_steps:newer_since (see newer.py) as
+-- they were.
 --
 -- Only a job that is started is claimed. One that was begun before does not lose its dependents:
 -- whoever enqueues a job again, RQ arms its ttl anew, and later lifts it from the hash alone.
 -- Completed steps without a head are removed: somebody wants the job to start from scratch.
 
 local fields = redis.call('HMGET', KEYS[1],
-    'status', 'created_at', 'repeats_left', 'meta', 'rq_steps', 'rq_steps:claim')
+    'status', 'created_at', 'repeats_left', 'meta', 'rq_steps', 'rq_steps:claim',
+    'rq_steps:newer_since')
 if fields[1] ~= 'started' then
     return fields
 end

@@ -21,7 +21,7 @@ from rq_steps.signatures import (
 from rq_steps.step_function import BoundStep, StepFunction, StepMethod
 
 if TYPE_CHECKING:
-    from rq_steps.execution import Execution
+    from rq_steps.performing import Runnable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -171,7 +171,7 @@ def _sync_job_id() -> str:
     return sync_job_id()
 
 
-def _execution(wrapper: Callable[..., Any], options: Options) -> Execution | None:
+def _execution(wrapper: Callable[..., Any], options: Options) -> Runnable | None:
     """The execution, where a worker runs this continuable as its job."""
     if "rq.job" not in sys.modules:  # nor is it loaded in vain
         return None

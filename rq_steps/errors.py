@@ -29,6 +29,10 @@ class ResumeLimitError(StepsError):
     """The job reached `max_resumptions` or `max_total_runtime`."""
 
 
+class NewerRecordError(StepsError):
+    """The record was written by a newer rq_steps. The job is left to newer workers for a while."""
+
+
 class Interrupt(BaseException):
     """Leaves the job at a checkpoint, to be resumed later.
 

@@ -8,7 +8,6 @@ from functools import partial
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from rq.serializers import DefaultSerializer
 from rq.timeouts import BaseTimeoutException
@@ -46,11 +45,16 @@ class Execution:
 
     attended = True
 
-    def __init__(self, job: Job, options: Options, worker: JobWorker) -> None:
+    def __init__(self, job: Job, options: Options, worker: JobWorker, token: str) -> None:
+        """Claim the job.
+
+        Raises:
+            NewerRecordError: a newer rq_steps wrote its record.
+        """
         self.job = job
         self.options = options
         self.worker = worker
-        self.token = uuid4().hex
+        self.token = token
         self.attention = Attention()
         self.pickling = job.serializer is DefaultSerializer
         self._store = Store(job, self.token, worker.key)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
 
 from rq import get_current_job
 
+from rq_steps.errors import NewerRecordError
 from rq_steps.execution import Execution
 from rq_steps.jobworker import JobWorker
+from rq_steps.newer import Postponement
 from rq_steps.options import MARK, Options
 from rq_steps.stock import StockWorker
 
@@ -20,6 +23,13 @@ if TYPE_CHECKING:
 _SYNC = "sync"  # RQ's name for the worker of a queue with is_async=False
 
 _worker: ContextVar[JobWorker | None] = ContextVar("rq_steps.worker", default=None)
+
+
+class Runnable(Protocol):
+    """What a continuable is run by."""
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """Call it, or do not. Returns what RQ is to be told, or raises what it is to see."""
 
 
 @contextmanager
@@ -32,7 +42,7 @@ def performing(worker: JobWorker) -> Iterator[None]:
         _worker.reset(token)
 
 
-def execution_of(continuable: Callable[..., Any], options: Options) -> Execution | None:
+def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable | None:
     """An execution of the job that is being performed, if this continuable is what it runs.
 
     None where the continuable is called directly, by a plain job too, on a queue with
@@ -41,7 +51,11 @@ def execution_of(continuable: Callable[..., Any], options: Options) -> Execution
     job = get_current_job()
     if job is None or job.worker_name in (None, _SYNC) or not _runs(job, continuable):
         return None
-    return Execution(job, options, _worker.get() or StockWorker(job))
+    worker, token = _worker.get() or StockWorker(job), uuid4().hex
+    try:
+        return Execution(job, options, worker, token)
+    except NewerRecordError as error:
+        return Postponement(job, worker, token, error)
 
 
 def is_continuable(job: Job) -> bool:

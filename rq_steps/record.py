@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from rq_steps.errors import StepsError
+from rq_steps.errors import NewerRecordError
 from rq_steps.values import JSON
 
 VERSION = 1
@@ -102,11 +102,11 @@ class Record:
         """The record that was saved.
 
         Raises:
-            StepsError: where a newer rq_steps wrote it.
+            NewerRecordError: a newer rq_steps wrote it.
         """
         data = json.loads(head)
         if data["version"] > VERSION:
-            raise StepsError(
+            raise NewerRecordError(
                 f"the record was written by a newer rq_steps (version {data['version']}, "
                 f"this one reads up to {VERSION}): run the job on a newer worker"
             )
@@ -134,7 +134,7 @@ def completed_count(head: str | bytes) -> int:
 
 def goes_to_front(head: str | bytes | None) -> bool:
     """Does the job of this head go to the front of its queue when its wait is over?"""
-    return head is not None and bool(json.loads(head)["front"])
+    return head is not None and bool(json.loads(head).get("front"))
 
 
 def is_finished(head: str | bytes) -> bool:

@@ -6,6 +6,7 @@ It lives in fields of its own in the job's hash, and so shares the job's life:
 - `rq_steps:<n>`: the nth completed step, written once
 - `rq_steps:claim`: the token of the execution that runs; `ended:` or `died:` and the token of the
   one that came to its end, or did not
+- `rq_steps:newer_since`: when the record was first found to be of a newer rq_steps, on Redis' clock
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 HEAD = "rq_steps"
 CLAIM = "rq_steps:claim"
+NEWER_SINCE = "rq_steps:newer_since"
 ENDED = "ended:"
 DIED = "died:"
 STARTED = "started"
@@ -76,12 +78,14 @@ class Store:
         """Claim the job, and load the record of this run.
 
         Raises:
-            StepsError: a newer rq_steps wrote the record.
+            NewerRecordError: a newer rq_steps wrote the record.
         """
-        status, created_at, repeats_left, meta, head, claim = self._claimed()
+        status, created_at, repeats_left, meta, head, claim, newer_since = self._claimed()
         self._meta = meta or b""
         run = Run(_text(created_at) or "", int(repeats_left) if repeats_left else None)
         record = self._load(head, run) if status == STARTED.encode() else None
+        if newer_since is not None:
+            self._job.connection.hdel(self._job.key, NEWER_SINCE)
         resumed = record is not None and record.begun
         died = claim is not None and not claim.startswith(ENDED.encode())
         return Claim(_text(status), record or Record(run), resumed, died)
@@ -119,7 +123,7 @@ class Store:
     def _claimed(self) -> list[bytes | None]:
         """The fields as the claim has found them, if need be once the job is started again."""
         fields = self._ask_for_claim()
-        status, claim = _text(fields[0]), _text(fields[-1]) or ""
+        status, claim = _text(fields[0]), _text(fields[5]) or ""
         # Finished it may well be: by another execution, since this one was dequeued.
         if status in (None, STARTED, FINISHED) or not set_right(self._job, claim, status):
             return fields
