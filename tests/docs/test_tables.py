@@ -7,12 +7,25 @@ import inspect
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rq.defaults import DEFAULT_JOB_MONITORING_INTERVAL
 
 import rq_steps
-from rq_steps import Step, StepsError, conclusion, continuable, errors, events, step
+from rq_steps import (
+    Step,
+    StepsError,
+    conclusion,
+    continuable,
+    errors,
+    events,
+    patience,
+    poison,
+    settings,
+    step,
+)
 from rq_steps.events import Event
 from rq_steps.meta import progress
 from rq_steps.record import Completed, Current, Record, Run, SourceMark
@@ -21,6 +34,7 @@ from tests.docs.pages import README, Page, blocks, code
 WRITING = Page("docs/writing-steps.md")
 LOGGING = Page("docs/logging-and-events.md")
 RECORD = Page("docs/the-record.md")
+RUNNING = Page("docs/running.md")
 
 
 def options_in_readme(place: int) -> dict[str, str]:
@@ -112,9 +126,10 @@ def test_the_log_reads_as_shown() -> None:
         events.Resumed(job, rows, 67_543, "validate", 2),
         events.StepStarted(job, rows, 67_543, True),
         events.Errored(job, rows, 80_012, "validate", ValueError("no such shop"), 5),
+        events.Died(job, rows, 91_200, "validate", 1, False),
         events.StepCompleted(job, rows, 100_000),
         events.Finished(job, 2, 2),
-        events.Finished(job, 2, 3),
+        events.Finished(job, 2, 4),
     ]
     assert lines_of_the_log() == {turn.description for turn in turns}
 
@@ -153,3 +168,45 @@ def test_the_head_of_the_record_reads_as_shown() -> None:
 
 def test_meta_reads_as_shown() -> None:
     assert shown_json(RECORD)[1] == progress(a_record(), 67_543)
+
+
+PACKAGE = Path(rq_steps.__file__).parent
+
+
+def settings_in_use() -> dict[str, float]:
+    """The variables of the environment, with their defaults, that the package heeds."""
+    others = [each for each in PACKAGE.rglob("*.py") if each.stem != "settings"]
+    imports = "".join(
+        line
+        for each in others
+        for line in re.findall(r"from rq_steps\.settings import .*\n", each.read_text("utf-8"))
+    )
+    source = inspect.getsource(settings)
+    found = re.findall(r'^(\w+) = _seconds\("(\w+)", ([\d.]+)\)', source, re.MULTILINE)
+    return {
+        variable: float(default)
+        for constant, variable, default in found
+        if re.search(rf"\b{constant}\b", imports)
+    }
+
+
+def test_the_pages_list_every_variable_with_its_default() -> None:
+    listed = {code(name): float(code(row[0])) for name, row in RUNNING.table("variable").items()}
+    assert listed == settings_in_use()
+
+
+def test_the_figures_of_the_failure_table_are_those_of_the_code() -> None:
+    """Of a busy worker, which looks at its heartbeats, the longest time to find a lost job."""
+    assert f"a lease of {settings.LEASE:.0f} s" in README.text
+    assert "within 60 s" in README.text
+    assert settings.LEASE + DEFAULT_JOB_MONITORING_INTERVAL < 60
+    assert f"up to {settings.OUTAGE / 60:.0f} minutes" in README.text
+    assert "dies three times in a row" in README.text
+    assert poison.MOST_DEATHS == 3
+
+
+def test_the_figures_of_recovery_are_those_of_the_code() -> None:
+    assert f"heard for {settings.LEASE:.0f} seconds" in RUNNING.text
+    assert f"renewed every {settings.RENEW_EVERY:.0f} seconds" in RUNNING.text
+    assert f"An idle worker looks every {settings.LOOK_EVERY:.0f} seconds" in RUNNING.text
+    assert f"at most {patience.LONGEST_PAUSE:.0f} seconds" in RUNNING.text
