@@ -1,0 +1,219 @@
+"""How an execution leaves through user code, and what decorators make of what it returns."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue, get_current_job
+from rq.job import Job
+from rq.worker import BaseWorker
+
+import rq_steps
+from rq_steps import Step, continuable, step
+from tests.redis.scene import (
+    StockWorker,
+    Worker,
+    another_copy,
+    cursor,
+    fail_at,
+    import_rows,
+    once_at,
+    stop,
+    visit,
+    visits,
+    work,
+)
+from tests.workers import wait_until
+
+# A decorator over @continuable
+
+
+def in_an_envelope(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        return {"result": function(*args)}
+
+    return call
+
+
+import_rows_in_an_envelope = in_an_envelope(import_rows)
+import_rows_in_an_envelope.__qualname__ = "import_rows_in_an_envelope"
+import_rows_in_an_envelope.__module__ = __name__
+
+
+def test_an_interrupted_job_is_put_back_though_a_decorator_wraps_what_it_returns(
+    connection: Redis, queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = queue.enqueue(import_rows_in_an_envelope, 4)
+    once_at(2, stop)
+    work(connection)
+    assert queue.job_ids == [job.id]
+    assert job.get_status() == "queued"
+    assert job.latest_result() is None
+    [line] = [line for line in caplog.records if line.levelno >= logging.ERROR]
+    assert line.getMessage() == (
+        f"Job {job.id}: interrupted, but a decorator over @continuable returned something else: "
+        "put that decorator below @continuable"
+    )
+    work(connection)
+    assert job.return_value() == {"result": "4 rows"}
+    assert visits == [0, 1, 2, 3, "report"]
+
+
+def test_a_plain_job_after_an_interrupted_one_is_not_taken_for_it(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(import_rows, 4)
+    fail_at(2)
+    plain = queue.enqueue("builtins.abs", -7)
+    work(connection, executions=2)
+    assert job.get_status() == "queued"
+    assert plain.return_value() == 7
+
+
+# What is raised over the Interrupt
+
+
+@step
+def rows_with_a_clean_up(step: Step) -> None:
+    try:
+        for row in step.each(range(3)):
+            visit(row)
+    finally:
+        visit("clean up")
+
+
+@continuable
+def import_with_a_clean_up() -> None:
+    rows_with_a_clean_up()
+
+
+def test_an_error_that_is_raised_while_the_job_leaves_is_logged_with_its_traceback(
+    connection: Redis, queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = queue.enqueue(import_with_a_clean_up)
+    error = RuntimeError("nothing to clean up")
+    once_at(1, stop)
+    fail_at("clean up", error)
+    work(connection)
+    assert job.get_status() == "queued"
+    assert cursor(job) == 2
+    [line] = [line for line in caplog.records if line.levelno >= logging.WARNING]
+    assert line.getMessage() == f"Job {job.id}: raised while it was leaving"
+    assert line.exc_info is not None
+    assert line.exc_info[1] is error
+
+
+def test_of_an_interrupt_that_leaves_undisturbed_no_traceback_is_logged(
+    connection: Redis, queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = queue.enqueue(import_with_a_clean_up)
+    once_at(1, stop)
+    work(connection)
+    assert job.get_status() == "queued"
+    assert not [line for line in caplog.records if line.exc_info]
+
+
+# What the frames of user code hold
+
+
+class ForkingWorker(rq_steps.Worker):
+    """Takes no commands."""
+
+    def subscribe(self) -> None:
+        pass
+
+    def unsubscribe(self) -> None:
+        pass
+
+
+def rows_of_a_file(job: Job) -> Iterator[int]:
+    try:
+        yield from range(3)
+    finally:
+        job.connection.rpush("done", "closed")
+
+
+def fail() -> None:
+    raise RuntimeError("out of order")
+
+
+@step
+def read_rows(step: Step, how: Callable[[], None]) -> None:
+    job = get_current_job()
+    assert job is not None
+    for row in step.each(rows_of_a_file(job)):
+        job.connection.rpush("done", row)
+        if row == 1:
+            how()
+
+
+@continuable(error_wait=60)
+def read(how: Callable[[], None]) -> None:
+    read_rows(how)
+
+
+@continuable(save_every=0, resume_errors=False)
+def read_saving_all(how: Callable[[], None]) -> None:
+    read_rows(how)
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """The garbage collector may not come in time."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("worker_class", [ForkingWorker, Worker])
+@pytest.mark.parametrize("function", [read, read_saving_all])
+@pytest.mark.parametrize("how", [stop, fail])
+def test_a_generator_of_the_users_is_closed_when_the_job_leaves(
+    connection: Redis,
+    queue: Queue,
+    how: Callable[[], None],
+    function: Callable[..., None],
+    worker_class: type[BaseWorker],
+    no_collection: None,
+) -> None:
+    """A work-horse ends without any clean-up of Python's own."""
+    queue.enqueue(function, how)
+    work(connection, executions=1, worker_class=worker_class)
+    assert connection.lrange("done", 0, -1) == [b"0", b"1", b"closed"]
+
+
+# step.stopping on a stock worker
+
+
+seen: list[bool] = []
+
+
+@step
+def an_item_that_takes_long(step: Step) -> None:
+    seen.append(step.stopping)
+    visit("in it")
+    seen.append(wait_until(lambda: step.stopping, "the step has not seen it", deadline=5))
+
+
+@continuable(save_every=3600)
+def take_long() -> None:
+    an_item_that_takes_long()
+
+
+@pytest.mark.parametrize("worker_class", [Worker, StockWorker])
+def test_a_step_sees_in_the_middle_of_an_item_that_its_worker_is_stopping(
+    connection: Redis, queue: Queue, worker_class: type[BaseWorker]
+) -> None:
+    seen.clear()
+    job = queue.enqueue(take_long)
+    once_at("in it", stop)
+    work(connection, worker_class=worker_class)
+    assert another_copy(job).is_finished
+    assert seen == [False, True]
