@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import signal
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from time import monotonic
@@ -35,6 +37,7 @@ from tests.redis.scene import (
     cursor,
     fail_at,
     failure,
+    happen,
     head,
     is_waiting,
     once_at,
@@ -306,6 +309,139 @@ def test_a_steps_error_of_our_own_fails_the_job_with_its_record_kept(
     work(connection)
     assert "UnserializableError: cursor of step 'set_a_lock'" in failure(job)
     assert cursor(job) == 1
+
+
+@step
+def wrongly_called() -> None:
+    rows.with_options(name="rows in a step")(1)
+
+
+@step
+async def wrongly_awaited() -> None:
+    wrongly_called()
+
+
+@continuable(error_wait=0)
+def in_no_group() -> None:
+    rows(2)
+    wrongly_called()
+
+
+@continuable(error_wait=0)
+async def in_a_group() -> None:
+    rows(2)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(wrongly_awaited())
+
+
+@continuable(error_wait=0)
+async def in_a_group_in_a_group() -> None:
+    rows(2)
+    async with asyncio.TaskGroup(), asyncio.TaskGroup() as tasks:
+        tasks.create_task(wrongly_awaited())
+
+
+IN_GROUPS = [in_a_group, in_a_group_in_a_group] if sys.version_info >= (3, 11) else []
+
+
+@pytest.mark.parametrize("function", [in_no_group, *IN_GROUPS])
+def test_a_steps_error_is_not_resumed_whatever_group_it_is_in(
+    connection: Redis, queue: Queue, function: Callable[[], object]
+) -> None:
+    job = queue.enqueue(function)
+    work(connection)
+    assert job.is_failed
+    assert visits == [0, 1]
+    assert head(job)["executions"] == 1
+
+
+# Sources that fail
+
+
+class Rows:
+    """A cursor of a database, which has lost its connection behind the second row."""
+
+    def __init__(self) -> None:
+        self.row = -1
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        self.row += 1
+        happen(("fetch", self.row))
+        if self.row == 4:
+            raise StopIteration
+        return self.row
+
+
+def rows_by_a_generator() -> Iterator[int]:
+    yield from Rows()
+
+
+@step
+def fetched(step: Step, source: Callable[[], Iterable[int]]) -> None:
+    for row in step.each(source()):
+        visit(row)
+
+
+@continuable(error_wait=0, save_every=3600)
+def fetch(source: Callable[[], Iterable[int]]) -> None:
+    fetched(source)
+
+
+@continuable(error_wait=0, save_every=0)
+def fetch_saving_all(source: Callable[[], Iterable[int]]) -> None:
+    fetched(source)
+
+
+def rows_mapped() -> Iterable[int]:
+    return map(int, Rows())
+
+
+@pytest.mark.parametrize("function", [fetch, fetch_saving_all])
+@pytest.mark.parametrize("source", [Rows, rows_mapped, rows_by_a_generator])
+def test_an_error_of_the_source_repeats_no_item_that_was_done_before_it(
+    connection: Redis,
+    queue: Queue,
+    function: Callable[..., None],
+    source: Callable[[], Iterable[int]],
+) -> None:
+    job = queue.enqueue(function, source)
+    fail_at(("fetch", 1), ConnectionError("the database went away"))
+    work(connection)
+    assert job.is_finished
+    assert visits == [0, 1, 2, 3]
+
+
+# Async steps
+
+
+@step
+async def awaited() -> None:
+    visit("awaited")
+
+
+called: list[Coroutine[Any, Any, None]] = []
+
+
+@continuable(error_wait=0)
+def call_without_awaiting() -> None:
+    rows(2)
+    called.append(awaited())
+
+
+def test_an_async_step_that_is_called_and_not_awaited_fails_the_job_at_its_end(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(call_without_awaiting)
+    work(connection)
+    called.pop().close()
+    assert failure(job) == (
+        "rq_steps.errors.InvalidStepError: "
+        "step 'awaited' was called and not awaited: it has not run"
+    )
+    assert visits == [0, 1]
 
 
 # The job timeout

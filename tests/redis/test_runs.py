@@ -227,6 +227,24 @@ def test_rqs_own_retry_of_a_failed_job_goes_on(connection: Redis, queue: Queue) 
     assert another_copy(job).retries_left == 0
 
 
+@continuable
+def ask_for_a_retry(count: int) -> str | Retry:
+    total = rows(count)
+    visit("asking")
+    return f"{total} rows" if visits.count("asking") > 1 else Retry(max=1)
+
+
+@pytest.mark.parametrize("worker_class", [Worker, StockWorker])
+def test_a_continuable_that_returns_a_retry_is_retried_by_rq_and_skips_its_steps(
+    connection: Redis, queue: Queue, worker_class: type[BaseWorker]
+) -> None:
+    job = queue.enqueue(ask_for_a_retry, 2)
+    work(connection, worker_class=worker_class)
+    assert visits == [0, 1, "asking", "asking"]
+    assert job.return_value() == "2 rows"
+    assert another_copy(job).number_of_retries == 1
+
+
 def test_an_interrupted_job_that_was_enqueued_by_hand_goes_on(
     connection: Redis, queue: Queue
 ) -> None:
