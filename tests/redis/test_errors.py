@@ -169,7 +169,7 @@ def test_the_nth_error_of_a_run_is_resumed_after_the_nth_error_wait_and_the_last
         fail_at(2 * number)
         work(connection)
         assert is_waiting(job)
-        assert wait - 1 < wait_of(job, queue) <= wait
+        assert wait - 10 < wait_of(job, queue) <= wait
         pass_time(queue)
     assert [event.wait for event in events if isinstance(event, Errored)] == list(waits)
     assert head(job)["errors"] == len(waits)
@@ -753,7 +753,7 @@ def test_a_step_may_interrupt_itself_for_a_time_and_with_a_reason_of_its_own(
     job = queue.enqueue(throttle, wait, "rate limit of the API")
     work(connection)
     assert is_waiting(job)
-    assert 29 < wait_of(job, queue) <= 30
+    assert 20 < wait_of(job, queue) <= 30
     [event] = [event for event in events if isinstance(event, Interrupted)]
     assert (event.reason, event.wait) == ("rate limit of the API", 30)
     pass_time(queue)
@@ -781,7 +781,7 @@ def test_an_interrupt_without_a_wait_of_its_own_waits_for_resume_wait(
 ) -> None:
     job = queue.enqueue(throttle_with_a_resume_wait)
     work(connection)
-    assert 59 < wait_of(job, queue) <= 60
+    assert 50 < wait_of(job, queue) <= 60
 
 
 @step

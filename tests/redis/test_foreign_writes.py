@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -329,17 +330,33 @@ def import_rarely_saved(count: int) -> None:
     rows(count)
 
 
-@pytest.mark.parametrize("function", [import_rows, import_rarely_saved])
-def test_meta_is_refreshed_no_more_often_than_the_record_is_saved_and_once_a_second(
-    connection: Redis, queue: Queue, function: Callable[[int], object]
+def test_with_save_every_0_meta_is_refreshed_once_a_second(
+    connection: Redis, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
-    job = queue.enqueue(function, 6)
-    for row in range(6):
-        once_at(row, lambda: seen.append(shown(job)))
+    clock = [1000.0]
+    monkeypatch.setattr("rq_steps.execution.monotonic", lambda: clock[0])
+    cursors: list[Any] = []
+    job = queue.enqueue(import_rows, 6)
+
+    def look_and_wait(seconds: float) -> None:
+        cursors.append(shown(job)["cursor"])
+        clock[0] += seconds
+
+    for row, seconds in enumerate([0, 0.5, 0.5, 0, 0.9, 0]):
+        once_at(row, partial(look_and_wait, seconds))
     work(connection)
-    assert seen == [seen[0]] * 6
-    assert seen[0]["step"] == "rows"
+    assert cursors == [None, None, None, 3, 3, 3]
+
+
+def test_meta_is_refreshed_no_more_often_than_the_record_is_saved(
+    connection: Redis, queue: Queue
+) -> None:
+    cursors: list[Any] = []
+    job = queue.enqueue(import_rarely_saved, 6)
+    for row in range(6):
+        once_at(row, lambda: cursors.append(shown(job)["cursor"]))
+    work(connection)
+    assert cursors == [None] * 6
 
 
 @pytest.mark.parametrize("end", ["interrupt", "failure", "finish"])
