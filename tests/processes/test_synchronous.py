@@ -1,4 +1,4 @@
-"""A queue with is_async=False runs a job at once, and straight through: nobody would resume it."""
+"""Without a worker a job runs at once, and straight through: nobody would resume it."""
 
 from __future__ import annotations
 
@@ -53,3 +53,13 @@ def test_a_continuable_that_a_step_runs_as_a_job_of_its_own_has_steps_of_its_own
     work_once(connection)
     assert job.return_value() == "True: 2 rows"
     assert course.visited == ["0", "1", "report"]
+
+
+def test_a_job_that_is_performed_without_a_worker_runs_straight_through(
+    queue: Queue, connection: Redis, course: Course
+) -> None:
+    """As some test suites do: nobody has started it, and nobody would resume it."""
+    job = queue.enqueue(jobs.isolated)
+    job.perform()
+    assert course.visited == ["before", "alone", "after"]
+    assert not connection.hexists(job.key, HEAD)
