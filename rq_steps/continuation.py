@@ -165,6 +165,7 @@ class Continuation:
         self._leave_if(self.keeper.save())
 
     def interrupt(self, wait: float, reason: str) -> None:
+        self.refuse_stranger()
         self._go_on_leaving()
         self._transactions.check()
         if self.keeper.attended:

@@ -1,0 +1,105 @@
+"""Jobs with processes and signal handlers of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from rq_steps import Step, continuable, step
+from tests.processes.jobs import current_job, rows, stop, visit
+from tests.workers import wait_until
+
+FORK = multiprocessing.get_context("fork")
+
+
+@step
+def another_step() -> str:
+    visit("another step")
+    return "done"
+
+
+def save(step: Step) -> None:
+    step.save()
+
+
+def set_cursor(step: Step) -> None:
+    step.set(100)
+
+
+def interrupt(step: Step) -> None:
+    step.interrupt(reason="in a child")
+
+
+def call_a_step(step: Step) -> None:
+    another_step()
+
+
+def answer_in_child(action: Callable[[Step], None], step: Step) -> str:
+    """What becomes of the action in a process that is forked."""
+    here, there = FORK.Pipe()
+    child = FORK.Process(target=_act, args=(action, step, there))
+    child.start()
+    answer = str(here.recv()) if here.poll(30) else "no answer"
+    child.join(30)
+    return answer
+
+
+def _act(action: Callable[[Step], None], step: Step, answer: Connection) -> None:
+    try:
+        action(step)
+    except BaseException as error:
+        answer.send(f"{type(error).__name__}: {error}")
+    else:
+        answer.send("done")
+
+
+@step(start=0)
+def count_beside_a_child(step: Step, action: Callable[[Step], None]) -> int:
+    if not step.resumed:
+        step.set(1)
+        visit(answer_in_child(action, step))
+        step.set(2)
+        stop(step)
+    return int(step.cursor)
+
+
+@continuable(save_every=0)
+def fork(action: Callable[[Step], None]) -> int:
+    return count_beside_a_child(action)
+
+
+@step
+def end_a_child() -> None:
+    """It has inherited the handlers of a worker that runs the job in its own process."""
+    job = current_job()
+    key = f"rq:worker:{job.worker_name}"
+
+    begun = FORK.Event()
+
+    def until_told() -> None:
+        begun.set()
+        wait_until(lambda: job.connection.hexists(key, "shutdown_requested_date"), "not told")
+
+    child = FORK.Process(target=until_told)
+    child.start()
+    begun.wait(30)
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGTERM)
+    child.join(30)
+
+
+@continuable(save_every=0)
+def end_a_child_and_go_on(count: int) -> int:
+    end_a_child()
+    return rows(count)
+
+
+def exit_on_sigterm() -> str:
+    """A plain job that takes SIGTERM for its own end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+    visit("prepared")
+    return "done"
