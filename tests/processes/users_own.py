@@ -58,18 +58,19 @@ def _act(action: Callable[[Step], None], step: Step, answer: Connection) -> None
 
 
 @step(start=0)
-def count_beside_a_child(step: Step, action: Callable[[Step], None]) -> int:
+def count_beside_children(step: Step) -> int:
     if not step.resumed:
         step.set(1)
-        visit(answer_in_child(action, step))
+        for action in (call_a_step, save, set_cursor, interrupt):
+            visit(f"{action.__name__}: {answer_in_child(action, step)}")
         step.set(2)
         stop(step)
     return int(step.cursor)
 
 
 @continuable(save_every=0)
-def fork(action: Callable[[Step], None]) -> int:
-    return count_beside_a_child(action)
+def fork() -> int:
+    return count_beside_children()
 
 
 @step
