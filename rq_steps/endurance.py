@@ -8,7 +8,6 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import rq.worker
-from rq import worker_registration
 from rq.exceptions import StopRequested
 
 from rq_steps.patience import AWAY, GaveUp, patiently
@@ -80,8 +79,9 @@ class EnduranceMixin(Base):
         """Redis may have come back without its data."""
         is_born = self.birth_date is not None
         if is_born and not self.connection.hexists(self.key, "queues"):
-            self.connection.hset(self.key, mapping=self.serialize())
-            worker_registration.register(self)
+            self.connection.delete(self.key)
+            self.register_birth()  # type: ignore[no-untyped-call]
+            self.set_state(self.get_state())
 
     def teardown(self) -> None:
         with suppress(*AWAY):
@@ -97,6 +97,11 @@ class EnduranceMixin(Base):
             super().maintain_heartbeats(*args, **kwargs)
         except AWAY as error:
             self.log.warning("%s: no heartbeat, Redis is away: %s", self.who, error)
+
+    def set_current_job_working_time(self, *args: Any, **kwargs: Any) -> None:
+        """Before RQ 3; called while the work-horse runs."""
+        with suppress(*AWAY):
+            super().set_current_job_working_time(*args, **kwargs)  # type: ignore[misc]
 
     # In the work-horse
 

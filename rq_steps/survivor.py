@@ -86,7 +86,10 @@ class SurvivorMixin(EnduranceMixin):
         try:
             super().monitor_work_horse(job, queue, *args, **kwargs)
         except AWAY:
-            self.wait_for_redis(lambda: self._see_it_dead(job, queue))
+            if self.horse_pid and not ends_within(self.horse_pid, 0):
+                self.monitor_work_horse(job, queue, *args, **kwargs)
+            else:
+                self.wait_for_redis(lambda: self._see_it_dead(job, queue))
 
     def _see_it_dead(self, job: Job, queue: Queue) -> None:
         if job.get_status() in (JobStatus.FINISHED, JobStatus.FAILED):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -115,7 +116,7 @@ class _Work:
 @contextmanager
 def _working(folder: str, name: str, pace: float) -> Iterator[_Work]:
     with closing(Journal(Path(folder), name)) as journal, _connected(Path(folder)) as connection:
-        journal.note(START)
+        journal.note(START, item=os.getppid())
         try:
             yield _Work(connection, journal, name, pace)
         except Interrupt:

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import NamedTuple
 
 START = "start"
-"""The continuable was called."""
+"""The continuable was called. In the place of an item: the process that is its worker."""
 BEGIN = "begin"
 """An item is in hand."""
 DONE = "done"

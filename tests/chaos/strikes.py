@@ -138,6 +138,15 @@ class Strikes:
         hits = any(hit.kind in _LOSING or hit.is_freeze for hit in self.on(pid, begin, end))
         return hits or self.outages(begin, end) or self.canceled(job, begin, end)
 
+    def explain_double(self, workers: Iterable[int], end: float) -> bool:
+        """May one of two workers have had the job in its hands while another one was given it?
+
+        It was frozen with it, or waited for the server, for so long that it counted as lost.
+        """
+        begin = end - VANISHED_AFTER
+        frozen = (hit.is_freeze for pid in workers for hit in self.on(pid, begin, end))
+        return any(frozen) or self.outages(begin, end)
+
 
 def _covered(intervals: Iterable[Interval], begin: float, end: float) -> float:
     """The length of their union, within the two."""

@@ -38,6 +38,10 @@ class Execution:
     lines: list[Line]
 
     @property
+    def worker(self) -> int:
+        return self.lines[0].item
+
+    @property
     def began(self) -> float:
         return self.lines[0].at
 
@@ -190,7 +194,8 @@ def _hold_to_limits(
     order = account.order
     story = f"{order.name}: {execution.id} (pid {execution.pid}) begun {lost[0]} … {lost[-1]}"
     story += f" done again by {later.id} (pid {later.pid}) from {later.begins[0]}"
-    if not strikes.explain_loss(execution.pid, order.name, execution.began, later.began):
+    lost_it = strikes.explain_loss(execution.pid, order.name, execution.began, later.began)
+    if not lost_it and not strikes.explain_double([execution.worker, later.worker], later.began):
         account.problems.append(f"{story}, for no reason")
     if order.save_every == 0 and len(lost) > 1:
         account.problems.append(f"{story}: {len(lost)} items, although each was saved")
