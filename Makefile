@@ -1,8 +1,9 @@
 # Needs nothing but make and Python >= 3.10 with venv. Another interpreter: make test PYTHON=python3.12
-# Arguments for pytest: make test ARGS="-n 2 tests/test_server.py"
+# Arguments for pytest: make test ARGS="tests/test_server.py -k stuck"; in one process: JOBS=0
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= 2
 
 # One folder an interpreter, so that none reuses another's packages.
 TAG := $(shell $(PYTHON) -c 'import sys; print(sys.implementation.cache_tag)')
@@ -19,11 +20,11 @@ OLDEST := $(VENVS)/oldest
 venv: $(DEV)/ready
 
 test: $(DEV)/ready
-	$(DEV)/bin/python -m pytest $(ARGS)
+	$(DEV)/bin/python -m pytest -n $(JOBS) $(ARGS)
 
 # The same tests with the oldest RQ and redis-py that setup.cfg allows.
 test-oldest: $(OLDEST)/ready
-	$(OLDEST)/bin/python -m pytest $(ARGS)
+	$(OLDEST)/bin/python -m pytest -n $(JOBS) $(ARGS)
 
 # RQ's own tests with our workers in the place of RQ's; stock ones with ARGS="--classes stock".
 test-rq: $(DEV)/ready

@@ -38,3 +38,12 @@ def close(executions: list[Execution], job: Job, worker_name: str, pipeline: Pip
     for execution in executions:
         execution.worker_name = worker_name  # RQ 3 has an index by worker
         execution.delete(job=job, pipeline=pipeline)
+
+
+def close_all_but(execution: Execution, job: Job) -> None:
+    """Of a job that was canceled and put back, earlier executions may have died unseen."""
+    others = [each for each in open_executions(job) if each.id != execution.id]
+    if others:
+        with job.connection.pipeline() as pipeline:
+            close(others, job, str(job.worker_name or ""), pipeline)
+            pipeline.execute()

@@ -17,7 +17,9 @@ from rq_steps.wire import script, source
 if TYPE_CHECKING:
     from redis import Redis
     from redis.client import Pipeline
+    from rq.executions import Execution
     from rq.job import Job
+    from rq.queue import Queue
 
 
 def lease_key(queue_name: str, connection: Redis) -> str:
@@ -25,10 +27,14 @@ def lease_key(queue_name: str, connection: Redis) -> str:
     return f"{StartedJobRegistry(queue_name, connection=connection).key}:rq_steps"
 
 
-def take_lease(job: Job) -> None:
-    """From now on the job counts as lost when nothing is heard of it."""
-    args: list[str | float] = [job.id, LEASE]
-    script(job.connection, "lease")(keys=[_key(job)], args=args)
+def take_lease(job: Job, queue: Queue, execution: Execution, *, through_intermediate: bool) -> bool:
+    """From now on the job counts as lost when nothing is heard of it.
+
+    False where it is not this execution's to begin: put back by others, or canceled.
+    """
+    keys = [_key(job), job.started_job_registry.key, job.key, queue.intermediate_queue_key]
+    args: list[str | float] = [job.id, LEASE, execution.composite_key, int(through_intermediate)]
+    return bool(script(job.connection, "lease")(keys=keys, args=args))
 
 
 def vouch_for(job: Job, worker_name: str) -> None:

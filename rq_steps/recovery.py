@@ -114,8 +114,18 @@ def _recover_lost_of(queue: Queue) -> int:
 def _recover_due(queue: Queue, job_id: str, is_due: Callable[[str], bool]) -> bool:
     recovered = _recover_where(queue, job_id, lambda found: is_due(job_id) and found.is_lost)
     if not recovered and is_due(job_id):
+        _close_canceled(queue, job_id)
         queue.connection.zrem(lease_key(queue.name, queue.connection), job_id)
     return recovered
+
+
+def _close_canceled(queue: Queue, job_id: str) -> None:
+    """RQ forgets the executions of a job that is canceled: one may have died since."""
+    job = fetch(queue, job_id)
+    if job is not None and job.get_status(refresh=False) == JobStatus.CANCELED:
+        with queue.connection.pipeline() as pipeline:
+            close(open_executions(job), job, str(job.worker_name or ""), pipeline)
+            pipeline.execute()
 
 
 def _recover_where(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rq.job import JobStatus
 
-from rq_steps.books import is_open
+from rq_steps.books import close, close_all_but, is_open
 from rq_steps.children import ends_within
 from rq_steps.endurance import EnduranceMixin
 from rq_steps.execution import FINISHED_HERE
@@ -48,11 +48,25 @@ class SurvivorMixin(EnduranceMixin):
 
     # Its own work-horse
 
-    def prepare_job_execution(self, job: Job, *args: Any, **kwargs: Any) -> None:
-        """From the moment that RQ calls a continuable started, it can be found if it is lost."""
-        if is_continuable(job):
-            patiently(lambda: take_lease(job), self.who)
-        super().prepare_job_execution(job, *args, **kwargs)
+    def perform_job(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> bool:
+        """From before RQ calls a continuable started, it can be found if it is lost.
+
+        Frozen or waiting for Redis, this worker may have been given up, and the job be another
+        one's by now, finished, or canceled.
+        """
+        execution = self._execution or getattr(self, "execution", None)
+        if execution is None or not is_continuable(job):
+            return super().perform_job(job, queue, *args, **kwargs)
+        one_queue = len(self.queues) == 1
+
+        def may_begin() -> bool:
+            return take_lease(job, queue, execution, through_intermediate=one_queue)
+
+        if not patiently(may_begin, self.who):
+            self._close_execution(job, execution)
+            return False
+        patiently(lambda: close_all_but(execution, job), self.who)
+        return super().perform_job(job, queue, *args, **kwargs)
 
     def cleanup_execution(self, job: Job, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
         """With RQ's books on an execution closed, nobody need look after it any more."""
@@ -143,7 +157,9 @@ class SurvivorMixin(EnduranceMixin):
             return False
         if found.worker_name == self.name:
             recover(queue, job.id, counted=counted)
-        self._close_books(job)
+            self._close_books(job)
+        elif self._execution is not None:  # the lease is somebody else's
+            self._close_execution(job, self._execution)
         return True
 
     def _start_again(self, job: Job, queue: Queue) -> bool:
@@ -165,6 +181,11 @@ class SurvivorMixin(EnduranceMixin):
         of_many = {"execution": self._execution} if hasattr(self, "executions") else {}
         with self.connection.pipeline() as pipeline:
             self.cleanup_execution(job, pipeline, **of_many)
+            pipeline.execute()
+
+    def _close_execution(self, job: Job, execution: Execution) -> None:
+        with self.connection.pipeline() as pipeline:
+            close([execution], job, self.name, pipeline)
             pipeline.execute()
 
     # Other workers

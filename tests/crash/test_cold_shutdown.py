@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from importlib.metadata import version
 
 import pytest
@@ -27,7 +28,8 @@ def shut_down_cold(running: WorkerProcess, scene: Scene) -> None:
         return "cold shut down" in running.output
 
     wait_until(is_told, "the worker does not understand")
-    assert running.wait() == 0
+    # One that was on its way may still find it, when Python has laid its handlers down.
+    assert running.wait() in (0, -signal.SIGTERM)
     wait_until(lambda: not running.processes, "the horse stays")
     scene.release()
 
