@@ -20,7 +20,7 @@ from rq_steps.performing import is_continuable
 from rq_steps.recovery import find, recover, recover_lost
 from rq_steps.settings import LOOK_EVERY, RENEW_EVERY
 from rq_steps.store import reopen
-from rq_steps.unbegun import put_back_unbegun, rescue_unbegun, spare_unbegun
+from rq_steps.unbegun import forget_seen, put_back_unbegun, rescue_unbegun, spare_unbegun
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -72,6 +72,7 @@ class SurvivorMixin(EnduranceMixin):
         """With RQ's books on an execution closed, nobody need look after it any more."""
         super().cleanup_execution(job, pipeline, *args, **kwargs)
         end_lease(job, pipeline)
+        forget_seen(job, pipeline)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import WatchError
 from rq.executions import Execution, ExecutionRegistry
 from rq.job import JobStatus
+from rq.queue import Queue
 
 from rq_steps.books import close, open_executions
 from rq_steps.settings import LEASE
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
     from redis.client import Pipeline
     from rq.job import Job
-    from rq.queue import Queue
+
+
+def forget_seen(job: Job, pipeline: Pipeline) -> None:
+    """RQ notes every job that it sees on its way to a worker, and would fail it the next time."""
+    intermediate = Queue(job.origin, connection=job.connection).intermediate_queue
+    pipeline.delete(intermediate.get_first_seen_key(job.id))
 
 
 def put_back_unbegun(queue: Queue, job: Job, worker_name: str) -> None:
