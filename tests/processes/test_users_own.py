@@ -10,7 +10,6 @@ from tests.processes.course import Course, wait_until_told_to_stop
 from tests.redis.scene import completed, cursor, head
 from tests.workers import Workers
 
-
 REFUSED = "InvalidStepError: a step was called from another process than its continuable's"
 
 
