@@ -171,11 +171,32 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
 
     def perform_job(self, job: Job, *args: Any, **kwargs: Any) -> bool:
         self._interrupted = None
+        vars(job)["perform"] = partial(self._perform, job)
         try:
             with performing(self):
                 return super().perform_job(job, *args, **kwargs)
         finally:
             self._concludes = False
+
+    def _perform(self, job: Job) -> Any:
+        """When a continuable leaves, it is for RQ what it returns, whatever decorators over it make
+        of that."""
+        result, error = None, None
+        try:
+            result = type(job).perform(job)
+        except BaseException as raised:
+            if self._interrupted is None:
+                raise
+            error = raised
+        if self._interrupted is None or result is self._interrupted:
+            return result
+        self.log.error(
+            "Job %s: interrupted, but a decorator over @continuable made something else of it: "
+            "put that decorator below @continuable",
+            job.id,
+            exc_info=error,
+        )
+        return self._interrupted
 
     def handle_job_retry(
         self,
@@ -190,19 +211,6 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
             patiently(back, f"Job {job.id}")
         else:
             super().handle_job_retry(job, queue, retry, started_job_registry, execution)
-
-    def handle_job_success(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
-        """A decorator over the continuable may have wrapped what it returned when it left."""
-        if self._interrupted is None:
-            super().handle_job_success(job, queue, *args, **kwargs)
-            return
-        self.log.error(
-            "Job %s: interrupted, but a decorator over @continuable returned something else: "
-            "put that decorator below @continuable",
-            job.id,
-        )
-        execution: Any = kwargs.get("execution") or self.execution
-        put_back(self, job, queue, self._interrupted, execution)
 
     # Waiting
 

@@ -12,13 +12,9 @@ from tests.workers import wait_until
 
 RQ_3 = int(VERSION.split(".")[0]) >= 3
 
-FORKING = [
-    "rq_steps.Worker",
-    *(["rq_steps.SpawnWorker"] if RQ_3 else []),
-    "tests.processes.classes.OverTheirs",
-    "tests.processes.classes.OverHeroku",
-]
+FORKING = ["rq_steps.Worker", *(["rq_steps.SpawnWorker"] if RQ_3 else [])]
 OURS = [*FORKING, "rq_steps.SimpleWorker"]
+OVER_OTHERS = ["tests.processes.classes.OverTheirs", "tests.processes.classes.OverHeroku"]
 STOCK_FORKING = ["rq.Worker", "rq.worker.SpawnWorker"]
 STOCK = [*STOCK_FORKING, "rq.SimpleWorker"]
 

@@ -17,6 +17,7 @@ from tests.processes import jobs
 from tests.processes.course import (
     FORKING,
     OURS,
+    OVER_OTHERS,
     STOCK,
     STOCK_FORKING,
     Course,
@@ -60,7 +61,7 @@ def assert_goes_on(job: Job, course: Course, worker: Workers, worker_class: str)
     assert course.visited == ALL
 
 
-@pytest.mark.parametrize("worker_class", [*OURS, *STOCK])
+@pytest.mark.parametrize("worker_class", [*OURS, *OVER_OTHERS, *STOCK])
 def test_sigterm_to_the_worker_costs_no_work(
     worker_class: str, worker: Workers, queue: Queue, course: Course
 ) -> None:
@@ -73,7 +74,7 @@ def test_sigterm_to_the_worker_costs_no_work(
     assert_goes_on(job, course, worker, worker_class)
 
 
-@pytest.mark.parametrize("worker_class", [*OURS, *STOCK])
+@pytest.mark.parametrize("worker_class", [*OURS, *OVER_OTHERS, *STOCK])
 def test_sigterm_to_worker_and_horse_together_costs_no_work(
     worker_class: str, worker: Workers, queue: Queue, course: Course
 ) -> None:
@@ -86,7 +87,7 @@ def test_sigterm_to_worker_and_horse_together_costs_no_work(
     assert_goes_on(job, course, worker, worker_class)
 
 
-@pytest.mark.parametrize("worker_class", [*OURS, *STOCK])
+@pytest.mark.parametrize("worker_class", [*OURS, *OVER_OTHERS, *STOCK])
 def test_ctrl_c_on_the_terminal_costs_no_work(
     worker_class: str, worker: Workers, queue: Queue, course: Course
 ) -> None:
@@ -99,7 +100,7 @@ def test_ctrl_c_on_the_terminal_costs_no_work(
     assert_goes_on(job, course, worker, worker_class)
 
 
-@pytest.mark.parametrize("worker_class", [*FORKING, *STOCK_FORKING])
+@pytest.mark.parametrize("worker_class", [*FORKING, *OVER_OTHERS, *STOCK_FORKING])
 def test_after_sigterm_to_the_horse_alone_its_worker_takes_the_job_again(
     worker_class: str, worker: Workers, queue: Queue, course: Course
 ) -> None:
@@ -116,7 +117,7 @@ def test_after_sigterm_to_the_horse_alone_its_worker_takes_the_job_again(
     assert running.running
 
 
-@pytest.mark.parametrize("worker_class", [*OURS, *STOCK])
+@pytest.mark.parametrize("worker_class", [*OURS, *OVER_OTHERS, *STOCK])
 def test_an_idle_worker_ends_at_once(worker_class: str, worker: Workers, connection: Redis) -> None:
     running = worker(worker_class=worker_class)
     key = f"rq:worker:{running.name}"

@@ -15,6 +15,7 @@ from tests.processes import jobs, restless
 from tests.processes.course import (
     FORKING,
     OURS,
+    OVER_OTHERS,
     STOCK_FORKING,
     Course,
     wait_until_finished,
@@ -62,7 +63,7 @@ def test_a_terminated_tree_of_a_pool_interrupts_its_jobs(
     assert sorted(course.visited) == sorted(ALL * 2)
 
 
-@pytest.mark.parametrize("worker_class", OURS)
+@pytest.mark.parametrize("worker_class", [*OURS, *OVER_OTHERS])
 def test_a_plain_job_is_finished_before_its_worker_stops(
     worker_class: str, worker: Workers, queue: Queue, course: Course
 ) -> None:
@@ -79,7 +80,7 @@ def test_a_plain_job_is_finished_before_its_worker_stops(
 
 
 # Under HerokuWorker they ignore it, as its work-horses do.
-@pytest.mark.parametrize("worker_class", [*FORKING[:-1], *STOCK_FORKING])
+@pytest.mark.parametrize("worker_class", [*FORKING, *STOCK_FORKING])
 @pytest.mark.parametrize("function", [jobs.plain_with_a_child, jobs.import_with_a_child])
 def test_the_processes_that_a_job_starts_end_on_sigterm_as_they_do_elsewhere(
     function: Callable[[], int], worker_class: str, worker: Workers, queue: Queue

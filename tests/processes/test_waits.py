@@ -15,11 +15,9 @@ from rq.scheduler import RQScheduler
 
 import rq_steps
 from tests.processes import jobs
-from tests.processes.course import OURS, Course, wait_until_finished
+from tests.processes.course import FORKING, OURS, Course, wait_until_finished
 from tests.processes.restless import status, work_once
 from tests.workers import Workers, wait_until
-
-FORKING = [each for each in OURS if each != "rq_steps.SimpleWorker"]
 
 
 class NotLooking(rq_steps.SimpleWorker):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from rq import Queue, get_current_job
+from rq import Callback, Queue, get_current_job
 from rq.job import Job
 from rq.worker import BaseWorker
 
@@ -36,21 +36,49 @@ from tests.workers import wait_until
 
 def in_an_envelope(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def call(*args: Any) -> Any:
+    def import_rows_in_an_envelope(*args: Any) -> Any:
         return {"result": function(*args)}
 
-    return call
+    return _as_of_this_module(import_rows_in_an_envelope)
+
+
+def in_capitals(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def import_rows_in_capitals(*args: Any) -> Any:
+        return function(*args).upper()
+
+    return _as_of_this_module(import_rows_in_capitals)
+
+
+def _as_of_this_module(function: Callable[..., Any]) -> Callable[..., Any]:
+    function.__module__ = __name__
+    function.__name__ = function.__qualname__ = function.__code__.co_name
+    return function
 
 
 import_rows_in_an_envelope = in_an_envelope(import_rows)
-import_rows_in_an_envelope.__qualname__ = "import_rows_in_an_envelope"
-import_rows_in_an_envelope.__module__ = __name__
+import_rows_in_capitals = in_capitals(import_rows)
 
 
-def test_an_interrupted_job_is_put_back_though_a_decorator_wraps_what_it_returns(
-    connection: Redis, queue: Queue, caplog: pytest.LogCaptureFixture
+def note_success(job: Job, connection: Redis, result: Any) -> None:
+    visit("success")
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (import_rows_in_an_envelope, {"result": "4 rows"}),
+        (import_rows_in_capitals, "4 ROWS"),
+    ],
+)
+def test_an_interrupted_job_is_put_back_whatever_a_decorator_makes_of_what_it_returns(
+    connection: Redis,
+    queue: Queue,
+    caplog: pytest.LogCaptureFixture,
+    function: Callable[..., Any],
+    expected: object,
 ) -> None:
-    job = queue.enqueue(import_rows_in_an_envelope, 4)
+    job = queue.enqueue(function, 4, on_success=Callback(note_success))
     once_at(2, stop)
     work(connection)
     assert queue.job_ids == [job.id]
@@ -58,12 +86,12 @@ def test_an_interrupted_job_is_put_back_though_a_decorator_wraps_what_it_returns
     assert job.latest_result() is None
     [line] = [line for line in caplog.records if line.levelno >= logging.ERROR]
     assert line.getMessage() == (
-        f"Job {job.id}: interrupted, but a decorator over @continuable returned something else: "
+        f"Job {job.id}: interrupted, but a decorator over @continuable made something else of it: "
         "put that decorator below @continuable"
     )
     work(connection)
-    assert job.return_value() == {"result": "4 rows"}
-    assert visits == [0, 1, 2, 3, "report"]
+    assert job.return_value() == expected
+    assert visits == [0, 1, 2, 3, "report", "success"]
 
 
 def test_a_plain_job_after_an_interrupted_one_is_not_taken_for_it(

@@ -148,6 +148,21 @@ def two_parts() -> None:
     part.with_options(name="part two")("second")
 
 
+@continuable
+def three_parts() -> None:
+    two_parts()
+    part.with_options(name="part three")("third")
+
+
+def test_of_several_steps_that_are_done_the_last_one_is_named(
+    connection: Redis, queue: Queue, lines: Lines
+) -> None:
+    queue.enqueue(three_parts, job_id="daily")
+    once_at("second", stop)
+    work(connection)
+    assert lines()[-1] == "INFO Job daily: interrupted after 'part two' (stopping)"
+
+
 def test_an_error_that_is_resumed_names_step_cursor_and_exception(
     connection: Redis, queue: Queue, events: list[Event], lines: Lines
 ) -> None:

@@ -59,6 +59,11 @@ LINES = [
         "Job 42: ValueError before its first step, not resumed: no such row",
     ),
     (
+        Errored("42", None, None, "check", ValueError("no\n  such row"), None),
+        "WARNING",
+        "Job 42: ValueError after 'check', not resumed: no such row",
+    ),
+    (
         Superseded("42", "rows", 7, "check", "canceled"),
         "WARNING",
         "Job 42: canceled at 'rows', cursor 7, this execution ends",
