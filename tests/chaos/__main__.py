@@ -8,12 +8,13 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from tests.chaos.experiment import Plan, run
 from tests.chaos.verdict import Verdict
 
-MOST_SHOWN = 50
+MOST_SHOWN = 3
 
 
 def main() -> int:
@@ -36,10 +37,22 @@ def main() -> int:
 
 def _report(verdict: Verdict, plan: Plan) -> None:
     _say(f"\n{verdict.table}\n")
-    for problem in verdict.problems[:MOST_SHOWN]:
+    for problem in _few_of_each_job(verdict.problems):
         _say(f"WRONG: {problem}")
     if verdict.problems:
         _say(f"{len(verdict.problems)} problems: make chaos SEED={plan.seed}")
+
+
+def _few_of_each_job(problems: list[str]) -> list[str]:
+    """One job that has gone wrong may have done so with each of its executions."""
+    shown: Counter[str] = Counter()
+    few = []
+    for problem in problems:
+        about = problem.split(":")[0]
+        shown[about] += 1
+        if shown[about] <= MOST_SHOWN:
+            few.append(problem)
+    return few
 
 
 def _plan() -> Plan:
