@@ -150,8 +150,9 @@ class WorkerProcess:
         self._wait_until(printed, f"has not printed {text!r}", deadline)
 
     def wait_until_listening(self) -> None:
-        """Wait until it is registered and looks for jobs."""
+        """Wait until it is registered, looks for jobs, and has its handlers: RQ says so before."""
         self.wait_for_output("Listening on ")
+        self._wait_until(lambda: _catches(self.pid, signal.SIGTERM), "has no handlers", 30.0)
 
     def _wait_until(self, condition: Callable[[], T], what: str, deadline: float) -> T:
         return wait_until(condition, f"worker {self.name} {what}", deadline=deadline)
@@ -284,3 +285,12 @@ def _signal(pid: int, how: signal.Signals) -> None:
         os.kill(pid, how)
     except ProcessLookupError:
         return
+
+
+def _catches(pid: int, signum: signal.Signals) -> bool:
+    """Has the process a handler for the signal? Only Linux tells; others are believed."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return True
+    caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) & (1 << (signum - 1)))
