@@ -17,6 +17,7 @@ from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.job import Job
 from rq.logutils import setup_loghandlers
 from rq.queue import Queue
+from rq.version import VERSION
 
 from rq_steps.attention import Attention
 from rq_steps.deferral import Deferral
@@ -246,6 +247,19 @@ class SpawnWorker(ContinuableWorkerMixin, rq.worker.SpawnWorker):
     """`rq.worker.SpawnWorker`, which interrupts and resumes continuables. Needs RQ 3."""
 
     _horse_listens = True  # as far as can be known: they share no memory
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        """Refuses to work where RQ would spawn a work-horse of its own class.
+
+        Raises:
+            RuntimeError: before RQ 3.
+        """
+        if int(VERSION.partition(".")[0]) < 3:
+            raise RuntimeError(
+                f"rq_steps.SpawnWorker needs RQ 3, found {VERSION}, whose SpawnWorker performs "
+                "jobs with RQ's own Worker: use rq_steps.Worker"
+            )
+        super().bootstrap(*args, **kwargs)
 
     def setup_work_horse_signals(self) -> None:
         """In a process of its own, which has inherited no handlers, the lines would be lost."""
