@@ -1,11 +1,12 @@
 -- Takes a lease for a job, if it is still its worker's to begin. It is not where somebody has put it
 -- back meanwhile, and so has closed the execution in RQ's books, or has taken the job out of the
--- intermediate queue; nor where it was canceled.
+-- intermediate queue; nor where it was canceled, or has finished while it stood in its queue twice.
 --
 -- KEYS[1]  the leases of its queue
 -- KEYS[2]  RQ's registry of started jobs
 -- KEYS[3]  the job's hash
 -- KEYS[4]  the intermediate queue
+-- KEYS[5]  RQ's registry of finished jobs
 -- ARGV[1]  the id of the job
 -- ARGV[2]  the length of a lease, in seconds
 -- ARGV[3]  how the execution stands in the registry
@@ -16,7 +17,11 @@
 if not redis.call('ZSCORE', KEYS[2], ARGV[3]) then
     return 0
 end
-if redis.call('HGET', KEYS[3], 'status') == 'canceled' then
+local status = redis.call('HGET', KEYS[3], 'status')
+if status == 'canceled' then
+    return 0
+end
+if status == 'finished' and redis.call('ZSCORE', KEYS[5], ARGV[1]) then
     return 0
 end
 if ARGV[4] == '1' and not redis.call('LPOS', KEYS[4], ARGV[1]) then

@@ -30,9 +30,10 @@ def lease_key(queue_name: str, connection: Redis) -> str:
 def take_lease(job: Job, queue: Queue, execution: Execution, *, through_intermediate: bool) -> bool:
     """From now on the job counts as lost when nothing is heard of it.
 
-    False where it is not this execution's to begin: put back by others, or canceled.
+    False where it is not this execution's to begin: put back by others, canceled or finished.
     """
-    keys = [_key(job), job.started_job_registry.key, job.key, queue.intermediate_queue_key]
+    started, finished = job.started_job_registry.key, job.finished_job_registry.key
+    keys = [_key(job), started, job.key, queue.intermediate_queue_key, finished]
     args: list[str | float] = [job.id, LEASE, execution.composite_key, int(through_intermediate)]
     return bool(script(job.connection, "lease")(keys=keys, args=args))
 

@@ -181,6 +181,7 @@ def _put_back(job: Job, queue: Queue, death: Death, pipeline: Pipeline) -> None:
     pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
     pipeline.delete(queue.intermediate_queue.get_first_seen_key(job.id))
     job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
+    queue.remove(job.id, pipeline=pipeline)  # somebody else may have put it back
     enqueue(queue, job, pipeline, at_front=True)
     pipeline.sadd(queue.redis_queues_keys, queue.key)
     pipeline.hset(job.key, HEAD, death.head)
