@@ -169,6 +169,8 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
         self._shared[_LISTENING] = 0
         with self._deferral, forking_horse():
             super().fork_work_horse(job, queue)
+        if self.stopping:  # since before there was a work-horse
+            self._tell_horse()
 
     def perform_job(self, job: Job, *args: Any, **kwargs: Any) -> bool:
         self._interrupted = None

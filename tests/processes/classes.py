@@ -7,6 +7,7 @@ import signal
 from typing import Any
 
 import rq.worker
+from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 
@@ -38,6 +39,10 @@ class BelowTheMixin(rq.worker.Worker):
         taken = super().dequeue_job_and_maintain_ttl(*args, **kwargs)
         sigterm_if(self, "taken", os.getpid())
         return taken
+
+    def prepare_execution(self, job: Job) -> Execution:
+        sigterm_if(self, "preparing", os.getpid())
+        return super().prepare_execution(job)
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         sigterm_if(self, "forking", os.getpid())

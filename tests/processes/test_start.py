@@ -12,7 +12,7 @@ from tests.processes.course import RQ_3, Course
 from tests.workers import Workers
 
 CLASSES = ["Told", *(["ToldSpawning"] if RQ_3 else [])]
-TO_THE_WORKER = ["busy", "forking", "forked", "unprepared, and its worker"]
+TO_THE_WORKER = ["preparing", "busy", "forking", "forked", "unprepared, and its worker"]
 TO_THE_HORSE = ["unprepared", "prepared"]
 ALL = ["0", "1", "2", "report"]
 
