@@ -76,8 +76,10 @@ LINES = [
     (
         LongGap("42", "rows", 12.34, 10.0),
         "WARNING",
-        "Job 42: step 'rows' had no checkpoint for 12.3 s: "
-        "it is cut off by a shutdown that leaves it 10 s",
+        (
+            "Job 42: step 'rows' had no checkpoint for 12.3 s: "
+            "it is cut off by a shutdown that leaves it 10 s"
+        ),
     ),
     (Finished("42", 3, 2), "INFO", "Job 42: finished: 3 steps in 2 executions"),
 ]
