@@ -54,13 +54,14 @@ def spare_unbegun(queue: Queue) -> None:
 
 
 def _put_back(queue: Queue, job: Job, worker_name: str, pipeline: Pipeline) -> None:
-    pipeline.watch(job.key)  # type: ignore[no-untyped-call]
-    is_queued = pipeline.hget(job.key, "status") == JobStatus.QUEUED.encode()
+    pipeline.watch(job.key, queue.key)  # type: ignore[no-untyped-call]
+    is_to_do = pipeline.hget(job.key, "status") == JobStatus.QUEUED.encode()
+    was_rescued = pipeline.lpos(queue.key, job.id) is not None  # this worker was frozen meanwhile
     executions = open_executions(job)
     pipeline.multi()
     close(executions, job, worker_name, pipeline)
     pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
-    if is_queued:
+    if is_to_do and not was_rescued:
         queue.remove(job.id, pipeline=pipeline)  # somebody else may have put it back
         queue.push_job_id(job.id, pipeline=pipeline, at_front=True)
     pipeline.execute()

@@ -1,11 +1,13 @@
--- Ends the lease of a job, unless an execution holds it that has not come to its end.
+-- Ends the lease of a job whose execution has come to its end. Another may have begun meanwhile:
+-- then the job is started, and that one has claimed it or is about to.
 --
 -- KEYS[1]  the job's hash
 -- KEYS[2]  the leases of its queue
 -- ARGV[1]  the id of the job
 
-local claim = redis.call('HGET', KEYS[1], 'rq_steps:claim')
+local status, claim = unpack(redis.call('HMGET', KEYS[1], 'status', 'rq_steps:claim'))
+local has_ended = claim and string.find(claim, 'ended:', 1, true) == 1
 local is_running = claim and not string.find(claim, ':', 1, true)
-if not is_running then
+if has_ended or not (is_running or status == 'started') then
     redis.call('ZREM', KEYS[2], ARGV[1])
 end

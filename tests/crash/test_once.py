@@ -16,7 +16,7 @@ from rq.job import Job, JobStatus
 
 from rq_steps import recovery
 from rq_steps.books import open_executions
-from rq_steps.lease import lease_key
+from rq_steps.lease import end_lease, has_lease, lease_key, take_lease
 from rq_steps.recovery import recover, recover_lost
 from rq_steps.store import Store
 from tests.crash import reaper
@@ -132,6 +132,19 @@ def test_a_lease_that_has_not_run_out_is_respected(queue: Queue) -> None:
     Store(job, "token", "").claim()
     assert recover_lost([queue]) == 0
     assert job.get_status() == "started"
+
+
+def test_a_worker_that_comes_late_does_not_end_the_lease_of_another_that_is_about_to_claim(
+    queue: Queue, connection: Redis
+) -> None:
+    job = lost_job(queue)
+    recover_lost([queue])
+    take_lease(job)
+    job.set_status(JobStatus.STARTED)
+    with connection.pipeline() as pipeline:
+        end_lease(job, pipeline)
+        pipeline.execute()
+    assert has_lease(job)
 
 
 def test_a_job_is_found_whose_execution_rq_has_forgotten(queue: Queue, connection: Redis) -> None:

@@ -199,3 +199,14 @@ def test_a_canceled_job_is_not_put_back(queue: Queue) -> None:
     job.cancel()
     put_back_unbegun(queue, job, "somebody")
     assert queue.is_empty()
+
+
+def test_a_worker_that_was_frozen_does_not_put_back_what_others_have_put_back(
+    queue: Queue,
+) -> None:
+    job = taken(queue)
+    rescue_unbegun([queue])
+    pass_time(queue)
+    rescue_unbegun([queue])
+    put_back_unbegun(queue, job, "somebody")
+    assert queue.job_ids == [job.id]
