@@ -62,7 +62,6 @@ def _put_back(queue: Queue, job: Job, worker_name: str, pipeline: Pipeline) -> N
     close(executions, job, worker_name, pipeline)
     pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
     if is_to_do and not was_rescued:
-        queue.remove(job.id, pipeline=pipeline)  # somebody else may have put it back
         queue.push_job_id(job.id, pipeline=pipeline, at_front=True)
     pipeline.execute()
 

@@ -139,7 +139,8 @@ def test_a_worker_that_comes_late_does_not_end_the_lease_of_another_that_is_abou
 ) -> None:
     job = lost_job(queue)
     recover_lost([queue])
-    take_lease(job)
+    execution = Worker([queue], connection=connection).prepare_execution(job)
+    assert take_lease(job, queue, execution, through_intermediate=False)
     job.set_status(JobStatus.STARTED)
     with connection.pipeline() as pipeline:
         end_lease(job, pipeline)
