@@ -32,6 +32,10 @@ class OverHeroku(ContinuableWorkerMixin, rq.worker.HerokuWorker):
     pass
 
 
+class OverSpawning(ContinuableWorkerMixin, rq.worker.SpawnWorker):
+    pass
+
+
 class BelowTheMixin(rq.worker.Worker):
     """What happens when a job has been taken, and while a work-horse is made for it."""
 
