@@ -69,7 +69,6 @@ def _put_back(
     _clean_up(worker, job, execution, pipeline)
     if is_ours and data is not None:
         job.meta = {}  # RQ writes the whole job, but no empty meta: what others wrote to it stays
-        pipeline.delete(queue.intermediate_queue.get_first_seen_key(job.id))
         _enqueue(job, _target(queue, interrupted), interrupted, now, pipeline)
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat

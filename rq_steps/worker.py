@@ -35,6 +35,7 @@ from rq_steps.survivor import SurvivorMixin
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
+    from rq.worker import BaseWorker
 
     Base = rq.worker.Worker
 else:
@@ -121,7 +122,8 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
 
     @property
     def _horse_listens(self) -> bool:
-        return bool(self._shared[_LISTENING])
+        """A spawned one shares no memory: as far as can be known, it does."""
+        return isinstance(self, rq.worker.SpawnWorker) or bool(self._shared[_LISTENING])
 
     def setup_work_horse_signals(self) -> None:
         """SIGTERM to the work-horse itself means the same: systemd and Heroku send it to all."""
@@ -130,6 +132,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
         self._deferral.over_in_child()
         if self._is_orphan_from_now_on():
             self._stop_horse()
+        setup_loghandlers(name=logger.name)  # a spawned one has inherited no handlers
 
     def _is_orphan_from_now_on(self) -> bool:
         """A work-horse whose worker dies is told so by SIGTERM. Has it died already?"""
@@ -232,6 +235,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
         date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
         log_format: str = DEFAULT_LOGGING_FORMAT,
     ) -> None:
+        _refuse_to_spawn_before_rq_3(self)
         disinherit_children(self)
         super().bootstrap(logging_level, date_format, log_format)
         setup_loghandlers(None, date_format, log_format, logger.name)
@@ -248,22 +252,11 @@ class SimpleWorker(ContinuableWorkerMixin, rq.worker.SimpleWorker):
 class SpawnWorker(ContinuableWorkerMixin, rq.worker.SpawnWorker):
     """`rq.worker.SpawnWorker`, which interrupts and resumes continuables. Needs RQ 3."""
 
-    _horse_listens = True  # as far as can be known: they share no memory
 
-    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
-        """Refuses to work where RQ would spawn a work-horse of its own class.
-
-        Raises:
-            RuntimeError: before RQ 3.
-        """
-        if int(VERSION.partition(".")[0]) < 3:
-            raise RuntimeError(
-                f"rq_steps.SpawnWorker needs RQ 3, found {VERSION}, whose SpawnWorker performs "
-                "jobs with RQ's own Worker: use rq_steps.Worker"
-            )
-        super().bootstrap(*args, **kwargs)
-
-    def setup_work_horse_signals(self) -> None:
-        """In a process of its own, which has inherited no handlers, the lines would be lost."""
-        super().setup_work_horse_signals()
-        setup_loghandlers(name=logger.name)
+def _refuse_to_spawn_before_rq_3(worker: BaseWorker) -> None:
+    """There the work-horse is RQ's own Worker, whatever class spawns it."""
+    if isinstance(worker, rq.worker.SpawnWorker) and int(VERSION.partition(".")[0]) < 3:
+        raise RuntimeError(
+            f"{type(worker).__name__} needs RQ 3, found {VERSION}, whose SpawnWorker performs jobs "
+            "with RQ's own Worker: use rq_steps.Worker"
+        )

@@ -32,6 +32,10 @@ class OverHeroku(ContinuableWorkerMixin, rq.worker.HerokuWorker):
     pass
 
 
+class OverSpawning(ContinuableWorkerMixin, rq.worker.SpawnWorker):
+    pass
+
+
 class BelowTheMixin(rq.worker.Worker):
     """What happens when a job has been taken, and while a work-horse is made for it."""
 
@@ -79,10 +83,15 @@ class ToldSpawning(AboveTheMixin, ContinuableWorkerMixin, BelowTheMixin, rq.work
     """The same with a work-horse that is spawned."""
 
 
-class SoundAsleep(ContinuableWorkerMixin, rq.worker.Worker):
-    """Waits for a job longer than any test."""
+class LateRiser(rq.worker.Worker):
+    """Waits for a job longer than any test, whatever it is told."""
 
-    promotion_interval = 300.0
+    def dequeue_job_and_maintain_ttl(self, *_args: Any, **_kwargs: Any) -> tuple[Job, Queue] | None:
+        return super().dequeue_job_and_maintain_ttl(300)
+
+
+class SoundAsleep(ContinuableWorkerMixin, LateRiser):
+    pass
 
 
 def sigterm_if(worker: rq.worker.Worker, moment: str, *pids: int) -> None:

@@ -14,7 +14,11 @@ RQ_3 = int(VERSION.split(".")[0]) >= 3
 
 FORKING = ["rq_steps.Worker", *(["rq_steps.SpawnWorker"] if RQ_3 else [])]
 OURS = [*FORKING, "rq_steps.SimpleWorker"]
-OVER_OTHERS = ["tests.processes.classes.OverTheirs", "tests.processes.classes.OverHeroku"]
+OVER_OTHERS = [
+    "tests.processes.classes.OverTheirs",
+    "tests.processes.classes.OverHeroku",
+    *(["tests.processes.classes.OverSpawning"] if RQ_3 else []),
+]
 STOCK_FORKING = ["rq.Worker", "rq.worker.SpawnWorker"]
 STOCK = [*STOCK_FORKING, "rq.SimpleWorker"]
 

@@ -88,7 +88,7 @@ def test_an_idle_worker_is_woken_up_to_stop(
     running = worker(*queues, worker_class="tests.processes.classes.SoundAsleep")
     wait_until_it_waits(connection)
     os.kill(running.pid, signum)
-    assert running.wait(deadline=2.5) == 0
+    assert running.wait() == 0
 
 
 def test_an_idle_worker_stops_although_redis_is_away(worker: Workers) -> None:
