@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import suppress
 from time import monotonic
@@ -33,7 +34,7 @@ class IdlerMixin(EnduranceMixin):
         try:
             super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
         except StopRequested:
-            if not self._is_taking:
+            if not self._is_taking or os.getpid() != self.pid:  # a scheduler, not yet itself
                 raise
             self._end_wait()
         except AWAY as error:
