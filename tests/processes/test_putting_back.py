@@ -13,6 +13,7 @@ from rq.scheduler import RQScheduler
 from rq.utils import as_text
 
 import rq_steps
+from rq_steps.store import CLAIM
 from tests.processes import jobs, restless
 from tests.processes.course import Course
 from tests.processes.restless import status, work_once
@@ -43,6 +44,11 @@ class Canceling(Disturbed):
         Job.fetch(job_id, self.connection).cancel()
 
 
+class Superseding(Disturbed):
+    def disturb(self) -> None:
+        self.connection.hset(self.get_job_key(), CLAIM, "another execution")
+
+
 class Deleting(Disturbed):
     def disturb(self) -> None:
         self.connection.delete(self.get_job_key())
@@ -67,6 +73,15 @@ def test_a_job_that_is_canceled_at_the_last_moment_is_not_put_back(
     work_once(connection, worker_class=Canceling)
     assert (queue.job_ids, status(job)) == ([], "canceled")
     assert connection.keys("rq:execution*") == []
+
+
+def test_a_job_that_another_execution_has_claimed_at_the_last_moment_is_left_to_it(
+    queue: Queue, connection: Redis
+) -> None:
+    job = queue.enqueue(restless.restless, "own")
+    work_once(connection, worker_class=Superseding)
+    assert (queue.job_ids, status(job)) == ([], "started")
+    assert connection.hget(job.key, CLAIM) == b"another execution"
 
 
 def test_a_job_that_is_deleted_at_the_last_moment_is_not_put_back(
