@@ -38,6 +38,8 @@ def disinherit_children(worker: BaseWorker) -> None:
         forked_from, process = process, os.getpid()
         parent = reference()
         if parent is not None and parent.pid == forked_from and not _is_horse.get():
+            # Until it has handlers of its own: what the worker's raise in here, Python drops.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             _disinherit(parent)
 
     os.register_at_fork(after_in_child=in_child)
