@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from redis import Redis
+
 from rq_steps import Step, continuable, step
 from tests.processes.jobs import current_job, rows, stop, visit
 from tests.workers import wait_until
@@ -82,8 +84,10 @@ def end_a_child() -> None:
     begun = FORK.Event()
 
     def until_told() -> None:
+        # The worker's handler may not come while its own pool of connections is locked.
+        own = Redis(**job.connection.get_connection_kwargs())
         begun.set()
-        wait_until(lambda: job.connection.hexists(key, "shutdown_requested_date"), "not told")
+        wait_until(lambda: own.hexists(key, "shutdown_requested_date"), "not told")
 
     child = FORK.Process(target=until_told)
     child.start()
