@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from redis import Redis
+from redis import ConnectionPool, Redis
 
 from rq_steps import Step, continuable, step
 from tests.processes.jobs import current_job, rows, stop, visit
@@ -85,7 +85,8 @@ def end_a_child() -> None:
 
     def until_told() -> None:
         # The worker's handler may not come while its own pool of connections is locked.
-        own = Redis(**job.connection.get_connection_kwargs())
+        pool = ConnectionPool(**job.connection.connection_pool.connection_kwargs)
+        own = Redis(connection_pool=pool)
         begun.set()
         wait_until(lambda: own.hexists(key, "shutdown_requested_date"), "not told")
 
