@@ -8,6 +8,7 @@ Without a file among the arguments, those run that concern what a worker does.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import subprocess
 import sys
@@ -36,6 +37,9 @@ SUBJECTS = (
     "worker_pool",
 )
 
+# From <linux/prctl.h>.
+PR_SET_CHILD_SUBREAPER = 36
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -60,7 +64,23 @@ def run(folder: Path, arguments: list[str], package: str, port: int) -> int:
     }
     pytest = [sys.executable, "-m", "pytest", "-p", "selection", "-p", "no:valkey"]
     pytest += ["--disable-warnings"]
-    return subprocess.run([*pytest, *arguments], cwd=folder, env=environment).returncode
+    adopt_orphans()
+    return reap_until_exit(subprocess.Popen([*pytest, *arguments], cwd=folder, env=environment))
+
+
+def adopt_orphans() -> None:
+    """RQ's tests expect that a grandchild which was killed is gone at once, but the first process of
+    a container may take its time to reap it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def reap_until_exit(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        pid, status = os.wait()
+        if pid == process.pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode
 
 
 def tests_of_rq(release: str) -> Path:
