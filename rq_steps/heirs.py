@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from rq_steps.internals import exit_code
 from rq_steps.parent import signal_when_parent_dies
 
 if TYPE_CHECKING:
+    from rq.scheduler import RQScheduler
     from rq.worker import BaseWorker
 
 _is_horse: ContextVar[bool] = ContextVar("rq_steps.is_horse", default=False)
@@ -53,6 +55,13 @@ def forking_horse() -> Iterator[None]:
         yield
     finally:
         _is_horse.reset(token)
+
+
+def release_locks_of_killed(scheduler: RQScheduler) -> None:
+    """One that was stopped before it had its own handlers could not: for a minute no other would
+    have begun."""
+    if exit_code(scheduler) == -signal.SIGTERM:
+        scheduler.release_locks()
 
 
 def _disinherit(worker: BaseWorker) -> None:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
     from rq.job import Job
     from rq.queue import Queue
+    from rq.scheduler import RQScheduler
 
 
 def forget_result(job: Job) -> None:
@@ -25,3 +26,9 @@ def enqueue(queue: Queue, job: Job, pipeline: Pipeline, *, at_front: bool) -> No
 def enqueue_rate_limited(queue: Queue, job: Job, pipeline: Pipeline, *, at_front: bool) -> None:
     """The same for a job that has to get its slot again, since RQ 3."""
     queue._enqueue_rate_limited_job(job, pipeline=pipeline, at_front=at_front)
+
+
+def exit_code(scheduler: RQScheduler) -> int | None:
+    """Of its process; `-signal` if that killed it. RQ keeps the process to itself."""
+    process = scheduler._process
+    return None if process is None else process.exitcode

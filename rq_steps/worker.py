@@ -22,7 +22,7 @@ from rq.version import VERSION
 from rq_steps.attention import Attention
 from rq_steps.deferral import Deferral
 from rq_steps.events import logger
-from rq_steps.heirs import disinherit_children, forking_horse
+from rq_steps.heirs import disinherit_children, forking_horse, release_locks_of_killed
 from rq_steps.idle import IdlerMixin
 from rq_steps.outcome import Interrupted
 from rq_steps.parent import signal_when_parent_dies
@@ -226,6 +226,12 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
             self._promoted_at = monotonic()
             with suppress(*AWAY):
                 promote_due(self.queues)
+
+    def teardown(self) -> None:
+        super().teardown()
+        if self.scheduler and not self.is_horse:
+            with suppress(*AWAY):
+                release_locks_of_killed(self.scheduler)
 
     # Logging
 

@@ -94,6 +94,14 @@ class SoundAsleep(ContinuableWorkerMixin, LateRiser):
     pass
 
 
+class StillbornScheduler(ContinuableWorkerMixin, rq.worker.Worker):
+    """Its scheduler does not come as far as to have handlers of its own."""
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        super().bootstrap(*args, **kwargs)
+        os.register_at_fork(after_in_child=signal.pause)
+
+
 def sigterm_if(worker: rq.worker.Worker, moment: str, *pids: int) -> None:
     if os.environ.get(MOMENT) == moment and worker.connection.setnx("sigterm sent", moment):
         for pid in pids:

@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 from rq import Callback, Queue
 from rq.command import send_stop_job_command
+from rq.scheduler import RQScheduler
 
 import rq_steps
 from tests.processes import jobs, restless
@@ -199,3 +200,17 @@ def test_a_job_that_is_stopped_on_command_is_not_resumed_until_somebody_requeues
     restless.work_once(connection)
     assert job.return_value() == "3 rows"
     assert course.visited == ["0", "1", "1", "2", "report"]
+
+
+def test_a_scheduler_that_is_stopped_before_it_has_begun_leaves_no_lock(
+    worker: Workers, queue: Queue, connection: Redis
+) -> None:
+    """Else none could begin for a minute, and the next worker's waits would not end."""
+    running = worker(
+        worker_class="tests.processes.classes.StillbornScheduler", args=["--with-scheduler"]
+    )
+    wait_until(lambda: connection.exists(RQScheduler.get_locking_key(queue.name)), "no lock")
+    running.wait_until_listening()
+    running.terminate()
+    assert running.wait() == 0
+    assert not connection.exists(RQScheduler.get_locking_key(queue.name))
