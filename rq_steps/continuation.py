@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
-from weakref import WeakSet
 
 from rq_steps.errors import CheckpointError, Interrupt, InvalidStepError, UnserializableError
 from rq_steps.events import StepCompleted, StepSkipped, StepStarted, listening, logger
@@ -30,7 +29,7 @@ R = TypeVar("R")
 
 _current: ContextVar[Continuation | None] = ContextVar("rq_steps.continuation", default=None)
 # Only to refuse a step that is called from a thread in which nothing is known of its continuable.
-_running: WeakSet[Continuation] = WeakSet()
+_running: set[Continuation] = set()
 
 
 def current() -> Continuation | None:
@@ -53,16 +52,11 @@ def declare(declaration: object, name: str) -> None:
         continuation.declare(declaration, name)
 
 
-def refuse_other_thread(name: str) -> None:
-    """Refuse a step that is called outside, while a continuable runs in another thread."""
-    if not _running:  # looking through it takes longer than calling a plain step
-        return
+def refuse_other_thread(message: str) -> None:
+    """Refuse what is called outside, while a job's continuable runs in another thread."""
     for continuation in tuple(_running):
         if continuation.keeper.attended and not continuation.in_own_thread:
-            raise InvalidStepError(
-                f"step '{name}' was called from another thread than its continuable's: "
-                "it would not count"
-            )
+            raise InvalidStepError(message)
 
 
 class Continuation:

@@ -121,7 +121,7 @@ def _async_continuable(function: Callable[..., Any], options: Options) -> Callab
         coroutine = functools.partial(function, *args, **kwargs)
         execution = None if _is_inside() else _execution(run, options)
         if execution is None:
-            return _run_in_memory_async(coroutine)
+            return _run_in_memory_async(coroutine, run)
         return execution.run(lambda: _run_in_loop(coroutine))
 
     mark_coroutine_function(run)
@@ -138,21 +138,33 @@ def _run(call: Callable[[], Any], wrapper: Callable[..., Any], options: Options)
     execution = _execution(wrapper, options)
     if execution is not None:
         return execution.run(call)
-    in_memory = continuation.in_memory(_sync_job_id())
+    in_memory = _in_memory(wrapper)
     with in_memory.entered():
         result = call()
     in_memory.finish()
     return result
 
 
-async def _run_in_memory_async(call: Callable[[], Awaitable[Any]]) -> Any:
+async def _run_in_memory_async(
+    call: Callable[[], Awaitable[Any]], wrapper: Callable[..., Any]
+) -> Any:
     if _is_inside():
         return await call()
-    in_memory = continuation.in_memory(_sync_job_id())
+    in_memory = _in_memory(wrapper)
     with in_memory.entered():
         result = await call()
     in_memory.finish()
     return result
+
+
+def _in_memory(wrapper: Callable[..., Any]) -> continuation.Continuation:
+    job_id = _sync_job_id()
+    if not job_id:
+        continuation.refuse_other_thread(
+            f"continuable '{wrapper.__name__}' was called from another thread than the job's: "
+            "its steps would not count"
+        )
+    return continuation.in_memory(job_id)
 
 
 def _is_inside() -> bool:

@@ -111,7 +111,10 @@ class StepFunction(Generic[P, R_co]):
     def _running(self) -> continuation.Continuation | None:
         running = continuation.current()
         if running is None:
-            continuation.refuse_other_thread(self._options.name)
+            continuation.refuse_other_thread(
+                f"step '{self._options.name}' was called from another thread than its "
+                "continuable's: it would not count"
+            )
         return running
 
     def _call_loose(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R_co:

@@ -490,6 +490,25 @@ def test_a_step_is_refused_in_another_thread_than_its_continuables() -> None:
     assert in_thread(lambda: double(2)) == 4
 
 
+def test_a_continuable_is_refused_in_another_thread_than_the_jobs() -> None:
+    @continuable
+    def inner() -> int:
+        return double(2)
+
+    @continuable
+    async def inner_async() -> int:
+        return double(2)
+
+    with continuing(keeper=Attended()):
+        refusals = [in_thread(inner), in_thread(lambda: asyncio.run(inner_async()))]
+    for name, refusal in zip(["inner", "inner_async"], refusals, strict=True):
+        assert str(refusal) == (
+            f"continuable '{name}' was called from another thread than the job's: "
+            "its steps would not count"
+        )
+    assert [in_thread(inner), in_thread(lambda: asyncio.run(inner_async()))] == [4, 4]
+
+
 def test_a_step_is_refused_in_a_thread_that_carries_the_context() -> None:
     @continuable
     async def handing_over() -> None:
