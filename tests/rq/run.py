@@ -69,7 +69,7 @@ def run(folder: Path, arguments: list[str], package: str, port: int) -> int:
 
 
 def adopt_orphans() -> None:
-    """RQ's tests expect that a grandchild which was killed is gone at once, but the first process of
+    """RQ's tests expect a grandchild that was killed to be gone at once, but the first process of
     a container may take its time to reap it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
