@@ -1,5 +1,7 @@
 -- Puts back the jobs that were taken from a queue and not begun for some time. They stand in the
--- intermediate queue or in the registry of started jobs, but do not count as started.
+-- intermediate queue or in the registry of started jobs, but do not count as started. What stands in
+-- the intermediate queue for as long, and is over or due elsewhere, is taken out: somebody had it
+-- canceled and enqueued again, and the worker that held it before has died.
 --
 -- KEYS[1]  the queue
 -- KEYS[2]  its intermediate queue
@@ -15,9 +17,9 @@
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1000000
 
-local held = {}
+local held, waiting = {}, {}
 for _, job in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
-    held[job] = {}
+    held[job], waiting[job] = {}, true
 end
 for _, entry in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
     local job = string.match(entry, '^(.*):')
@@ -27,9 +29,17 @@ for _, entry in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
     end
 end
 
+local function status_of(job)
+    return redis.call('HGET', ARGV[2] .. job, 'status')
+end
+
 local function is_unbegun(job)
-    local status = redis.call('HGET', ARGV[2] .. job, 'status')
-    return status == 'queued' and not redis.call('LPOS', KEYS[1], job)
+    return status_of(job) == 'queued' and not redis.call('LPOS', KEYS[1], job)
+end
+
+local function is_left_behind(job)
+    local status = status_of(job)
+    return waiting[job] and status ~= 'queued' and status ~= 'started'
 end
 
 -- What was enqueued anew meanwhile has been begun meanwhile.
@@ -56,11 +66,17 @@ end
 
 local rescued = {}
 for job, entries in pairs(held) do
-    if not is_unbegun(job) then
+    if is_unbegun(job) then
+        if has_been_so(job) then
+            put_back(job, entries)
+            table.insert(rescued, job)
+        end
+    elseif is_left_behind(job) then
+        if has_been_so(job) then
+            redis.call('LREM', KEYS[2], 1, job)
+        end
+    else
         held[job] = nil
-    elseif has_been_so(job) then
-        put_back(job, entries)
-        table.insert(rescued, job)
     end
 end
 for _, job in ipairs(redis.call('HKEYS', KEYS[4])) do

@@ -171,6 +171,23 @@ def test_a_job_that_runs_or_waits_in_its_queue_is_left_alone(queue: Queue) -> No
     assert queue.job_ids == [waiting.id]
 
 
+@pytest.mark.parametrize("status", [JobStatus.FINISHED, JobStatus.CANCELED, JobStatus.SCHEDULED])
+def test_what_a_dead_worker_held_of_a_job_that_others_have_dealt_with_is_cleared_away(
+    queue: Queue, connection: Redis, status: JobStatus
+) -> None:
+    """The job was canceled and enqueued again while it was held."""
+    job = taken(queue)
+    job.set_status(status)
+    rescue_unbegun([queue])
+    assert queue.intermediate_queue.get_job_ids() == [job.id]
+    pass_time(queue)
+    assert rescue_unbegun([queue]) == 0
+    rescue_unbegun([queue])
+    assert list(connection.scan_iter("*:intermediate*")) == []
+    assert queue.is_empty()
+    assert job.get_status() == status
+
+
 def test_a_rescued_job_leaves_nothing_behind(queue: Queue, connection: Redis) -> None:
     job = taken(queue)
     Worker([queue], connection=connection).prepare_execution(job)
