@@ -11,7 +11,7 @@ from rq_steps.errors import InvalidStepError, UnadvanceableCursorError, Unserial
 from rq_steps.loop import Loop, loop_over
 from rq_steps.options import Seconds, seconds
 from rq_steps.record import Current, SourceMark
-from rq_steps.sources import source_of
+from rq_steps.sources import IndexedSource, Source, source_of
 from rq_steps.values import JSON, decode, encode
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class Step:
 
     @property
     def cursor(self) -> Any:
-        """The next thing to do; inside `each`, the index of the item in hand. None until set."""
+        """The next thing to do; inside `each`, where the item in hand is. None until set."""
         return self._cursor if self._loop is None else self._loop.cursor
 
     @property
@@ -158,9 +158,10 @@ class Step:
     def each(self, source: Iterable[T]) -> Iterator[T]:
         """Iterate; the cursor moves on after the body of an item has finished.
 
-        A list, a range, or whatever has a length and an index goes on at the index. Any other
-        iterable is read again, and what was done is dropped: it has to be made anew by each
-        execution, and to give the same items in the same order. One `each` a step.
+        A list, a range, or whatever has a length and an index goes on at the index, and a source
+        of `rq_steps.sources` at its own cursor. Any other iterable is read again, and what was done
+        is dropped: it has to be made anew by each execution, and to give the same items in the same
+        order. One `each` a step.
 
         Raises:
             InvalidStepError: a second `each`, `set` or `advance` beside it, a source without a
@@ -168,10 +169,10 @@ class Step:
         """
         opened = source_of(source)
         mark = opened.mark
-        begin = self._begin_at(mark)
+        begin = self._begin_at(opened, mark)
         self._loop = loop_over(opened, begin, self._attention, self.checkpoint)
         self._mark = mark  # not before: a source that cannot be opened leaves no trace
-        self._initial = begin
+        self._initial = self._encoded_cursor()
         return iter(self._loop)
 
     def guard(self, connection: Any) -> None:
@@ -202,7 +203,9 @@ class Step:
         """The step is over: whoever still holds it is told so."""
         self._snapshot = self._encoded_cursor()
         self._cursor = self.cursor
-        self._loop = None
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.close()
         self._attention.release()
         self._host = _Ended(self.name, self._host)
         self._attention = self._host.attention
@@ -215,7 +218,9 @@ class Step:
 
     def _encoded_cursor(self) -> JSON:
         cursor = self.cursor
-        return self._encode(cursor) if type(cursor) in _SCALARS else self._snapshot
+        if self._loop is not None or type(cursor) in _SCALARS:
+            return self._encode(cursor)
+        return self._snapshot
 
     def _take_by_hand(self) -> None:
         if self._loop is not None:
@@ -226,7 +231,7 @@ class Step:
         self._mark = _BY_HAND
         self._by_hand = True
 
-    def _begin_at(self, mark: SourceMark) -> int:
+    def _begin_at(self, source: Source[Any], mark: SourceMark) -> Any:
         if isinstance(self._host, _Ended):
             self._host.turn()
         if self._by_hand:
@@ -234,6 +239,12 @@ class Step:
         if self._loop is not None:
             raise InvalidStepError(f"step '{self.name}': a second each, one step has one cursor")
         self._belongs_to(mark)
+        if isinstance(source, IndexedSource):
+            return self._begin_at_index(mark)
+        self._holds(source)
+        return self._cursor
+
+    def _begin_at_index(self, mark: SourceMark) -> int:
         cursor = 0 if self._cursor is None else self._cursor
         if type(cursor) is not int or cursor < 0:
             raise InvalidStepError(
@@ -243,11 +254,21 @@ class Step:
         return cursor
 
     def _belongs_to(self, mark: SourceMark) -> None:
-        if self._mark is not None and self._mark != mark:
+        kept = self._mark
+        if kept is not None and (kept.kind, kept.length) != (mark.kind, mark.length):
             raise InvalidStepError(
                 f"step '{self.name}': found {_describe(mark)}, "
-                f"but its cursor {self._cursor!r} was kept for {_describe(self._mark)}"
+                f"but its cursor {self._cursor!r} was kept for {_describe(kept)}"
             )
+
+    def _holds(self, source: Source[Any]) -> None:
+        """Does the contract hold that the cursor was kept with?"""
+        if self._mark is None:
+            return
+        try:
+            source.check(self._mark.contract)
+        except InvalidStepError as error:
+            raise InvalidStepError(f"step '{self.name}': {error}") from error
 
 
 class _Ended:

@@ -12,7 +12,14 @@ from types import GeneratorType
 from typing import Any, Protocol, TypeAlias
 
 from rq_steps.attention import Attention
-from rq_steps.sources import IterableSource, SequenceSource, Source, with_cursors
+from rq_steps.sources import (
+    IterableSource,
+    Page,
+    PagedSource,
+    SequenceSource,
+    Source,
+    with_cursors,
+)
 
 Checkpoint: TypeAlias = Callable[[], None]
 
@@ -21,20 +28,27 @@ class Loop(Protocol):
     """A loop over a source."""
 
     @property
-    def cursor(self) -> int:
+    def cursor(self) -> Any:
         """The item in hand, or the next one where none is: what is still to be done."""
 
     def __iter__(self) -> Iterator[Any]: ...
 
+    def close(self) -> None:
+        """The step is over: let go of what the source holds open."""
+
 
 def loop_over(
-    source: Source[Any], cursor: int, attention: Attention, checkpoint: Checkpoint
+    source: Source[Any], cursor: Any, attention: Attention, checkpoint: Checkpoint
 ) -> Loop:
     """The fastest loop that the source allows."""
+    if isinstance(source, PagedSource):
+        pages = Pages(source.pages(cursor), cursor)
+        kind = PagesLoop if attention.can_cut else PagesWalk
+        return kind(pages, attention, checkpoint)
     if not attention.can_cut:
         return PairLoop(source.open(cursor), cursor, attention, checkpoint)
     if isinstance(source, SequenceSource) and type(source.sequence) in (list, tuple, range):
-        source.check(cursor)
+        source.refuse_beyond(cursor)
         return SequenceLoop(source.sequence, cursor, attention, checkpoint)
     if isinstance(source, IterableSource):
         items = source.items(cursor)
@@ -51,8 +65,8 @@ class PairLoop:
 
     def __init__(
         self,
-        pairs: Iterator[tuple[Any, int]],
-        cursor: int,
+        pairs: Iterator[tuple[Any, Any]],
+        cursor: Any,
         attention: Attention,
         checkpoint: Checkpoint,
     ) -> None:
@@ -71,6 +85,11 @@ class PairLoop:
                 self._checkpoint()
             yield item
             self.cursor = behind
+
+    def close(self) -> None:
+        # A generator that the user made is his own: of those, the pairs are a zip.
+        if isinstance(self._pairs, GeneratorType):
+            self._pairs.close()
 
 
 class CutLoop(ABC):
@@ -108,10 +127,11 @@ class CutLoop(ABC):
         """A segment that holds the item at this cursor alone."""
 
     @property
-    def cursor(self) -> int:
-        if self._segment is None:
-            return self._done
-        return max(self._reached() - 1, self._done)
+    def cursor(self) -> Any:
+        return self._in_hand()
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def cut(self) -> None:
         """End the loop before its next item."""
@@ -120,6 +140,11 @@ class CutLoop(ABC):
         self._cut_at = self._reached()
         self._segment.__setstate__(sys.maxsize)  # which is taken for its end
         next(self._segment, None)  # exhausted for good: a list that grows gives nothing more
+
+    def _in_hand(self) -> int:
+        if self._segment is None:
+            return self._done
+        return max(self._reached() - 1, self._done)
 
     def _segments(self) -> Iterator[Iterable[Any]]:
         while self._is_left():
@@ -183,6 +208,107 @@ class SequenceLoop(CutLoop):
         return (self._sequence[cursor],)
 
 
+class Pages:
+    """The pages of a source, one at a time, and where each begins, in items since the loop did."""
+
+    __slots__ = ("_at", "_begin", "_pages")
+
+    def __init__(self, pages: Iterator[Page[Any]], begin: Any) -> None:
+        self._pages = pages
+        first = next(pages, None)
+        self._begin = begin
+        # One attribute, so that page and place always go together.
+        self._at: tuple[int, Page[Any] | None] = (0, first)
+
+    def is_left(self, done: int) -> bool:
+        """Is there an item behind so many? Then the page in hand is the one with that."""
+        first, page = self._at
+        while page is not None and done - first >= len(page.items):
+            following = next(self._pages, None)
+            if following is None:
+                return False
+            self._at = first, page = done, following
+        return page is not None
+
+    def current(self) -> tuple[int, Sequence[Any]]:
+        """The page in hand, and the number of its first item."""
+        first, page = self._at
+        return first, () if page is None else page.items
+
+    def cursor(self, done: int) -> Any:
+        """The cursor behind so many items: they end in this page."""
+        first, page = self._at
+        return self._begin if page is None else page.cursor(done - first)
+
+    def close(self) -> None:
+        """Close a generator of pages."""
+        if isinstance(self._pages, GeneratorType):
+            self._pages.close()
+
+
+class PagesLoop(CutLoop):
+    """Over pages: the segments are the iterators of their items."""
+
+    __slots__ = ("_pages",)
+
+    def __init__(self, pages: Pages, attention: Attention, checkpoint: Checkpoint) -> None:
+        super().__init__(0, attention, checkpoint)
+        self._pages = pages
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self._segments())
+
+    @property
+    def cursor(self) -> Any:
+        return self._pages.cursor(self._in_hand())
+
+    def close(self) -> None:
+        self._pages.close()
+
+    @property
+    def _end(self) -> int:
+        first, items = self._pages.current()
+        return first + len(items)
+
+    def _is_left(self) -> bool:
+        return self._pages.is_left(self._done)
+
+    def _segment_from(self, cursor: int) -> Any:
+        first, items = self._pages.current()
+        segment: Any = iter(items)
+        segment.__setstate__(cursor - first)
+        return segment
+
+    def _one_at(self, cursor: int) -> Iterable[Any]:
+        first, items = self._pages.current()
+        return (items[cursor - first],)
+
+
+class PagesWalk:
+    """Over pages, item by item."""
+
+    __slots__ = ("_pages", "_walk")
+
+    def __init__(self, pages: Pages, attention: Attention, checkpoint: Checkpoint) -> None:
+        self._pages = pages
+        pairs = with_cursors(chain.from_iterable(self._items_of_pages()), 0)
+        self._walk = PairLoop(pairs, 0, attention, checkpoint)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._walk)
+
+    @property
+    def cursor(self) -> Any:
+        return self._pages.cursor(self._walk.cursor)
+
+    def close(self) -> None:
+        self._pages.close()
+
+    def _items_of_pages(self) -> Iterator[Sequence[Any]]:
+        while self._pages.is_left(self._walk.cursor):
+            yield self._pages.current()[1]
+
+
 _TICKS = (True,) * 4096
 
 
@@ -213,7 +339,7 @@ class GeneratorLoop(CutLoop):
         return compress(chain(self._items, self._after_the_last()), ticks)
 
     @property
-    def cursor(self) -> int:
+    def cursor(self) -> Any:
         reached = self._done + self._took_one if self._segment is None else self._reached()
         return reached if self._is_asking() else max(reached - 1, self._done)
 

@@ -34,6 +34,8 @@ class SourceMark(NamedTuple):
 
     kind: str
     length: int | None
+    contract: JSON = None
+    """What the source itself compares on resume."""
 
 
 class Current(NamedTuple):
@@ -194,14 +196,23 @@ def _dumpable_run(run: Run) -> dict[str, Any]:
 def _load_current(data: dict[str, Any] | None) -> Current | None:
     if data is None:
         return None
-    mark = data["source"]
-    return Current(data["name"], data["cursor"], SourceMark(**mark) if mark else None)
+    return Current(data["name"], data["cursor"], _load_mark(data["source"]))
+
+
+def _load_mark(data: dict[str, Any] | None) -> SourceMark | None:
+    return data and SourceMark(data["kind"], data["length"], data.get("contract"))
 
 
 def _dumpable(current: Current) -> dict[str, Any]:
     name, cursor, mark = current
-    source = mark and {"kind": mark.kind, "length": mark.length}
+    source = mark and _dumpable_mark(mark)
     return {"name": name, "cursor": cursor, "source": source}
+
+
+def _dumpable_mark(mark: SourceMark) -> dict[str, Any]:
+    kind, length, contract = mark
+    dumpable = {"kind": kind, "length": length}
+    return dumpable if contract is None else dumpable | {"contract": contract}
 
 
 _dump = json.JSONEncoder(separators=(",", ":")).encode

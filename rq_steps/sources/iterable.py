@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
 from itertools import count, islice
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.record import SourceMark
+from rq_steps.sources.protocol import IndexedSource
 
 T = TypeVar("T")
 
 
-class IterableSource(Generic[T]):
+class IterableSource(IndexedSource[T]):
     """The cursor is the number of items done.
 
     On resume as many items are read again, and dropped: a new iterable has to be made by each
     execution, and has to give the same items in the same order.
     """
 
+    kind = "iterable"
+
     def __init__(self, iterable: Iterable[T]) -> None:
         self._iterable = iterable
 
     @property
-    def mark(self) -> SourceMark:
-        return SourceMark("iterable", _length(self._iterable))
+    def total(self) -> int | None:
+        return _length(self._iterable)
 
-    def open(self, cursor: int) -> Iterator[tuple[T, int]]:
-        return with_cursors(self.items(cursor), cursor)
+    def open(self, cursor: int | None) -> Iterator[tuple[T, int]]:
+        begin = cursor or 0
+        return with_cursors(self.items(begin), begin)
 
     def items(self, cursor: int) -> Iterator[T]:
         """The items from this cursor on."""

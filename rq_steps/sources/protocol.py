@@ -2,28 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol, TypeVar
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
+from rq_steps.errors import InvalidStepError
 from rq_steps.record import SourceMark
+from rq_steps.values import JSON
 
 Item = TypeVar("Item", covariant=True)
 
 
-class Source(Protocol[Item]):
+class Source(ABC, Generic[Item]):
     """Gives items in a stable order, and the cursor behind each.
 
     The law: the items up to any cursor, followed by those of a fresh source opened at that
-    cursor, are one uninterrupted pass. The idea is Shopify's job-iteration.
+    cursor, are one uninterrupted pass. A subclass needs `open` and nothing else. The idea is
+    Shopify's job-iteration.
     """
 
     @property
-    def mark(self) -> SourceMark:
-        """What a cursor of this source is kept with."""
+    def kind(self) -> str:
+        """What kind of source it is, as the record and the errors name it.
 
-    def open(self, cursor: int) -> Iterator[tuple[Item, int]]:
+        A cursor belongs to its kind: another one in its place is refused.
+        """
+        return type(self).__name__
+
+    @property
+    def contract(self) -> JSON:
+        """What has to hold on resume: columns, order, the identity of a file. Small, plain JSON."""
+        return None
+
+    @property
+    def total(self) -> int | None:
+        """How much there is in all, where that is cheap to tell."""
+        return None
+
+    @property
+    def unit(self) -> str:
+        """What `total` counts."""
+        return "items"
+
+    def check(self, kept: JSON) -> None:
+        """Compare `contract` with the one that the cursor was kept with: here it has to be equal.
+
+        Raises:
+            InvalidStepError: it does not hold. It says what was found and what was expected.
+        """
+        if self.contract != kept:
+            raise InvalidStepError(
+                f"{self.kind}: found {json.dumps(self.contract)}, expected {json.dumps(kept)}, "
+                "which its cursor was kept with"
+            )
+
+    @abstractmethod
+    def open(self, cursor: Any) -> Iterator[tuple[Item, Any]]:
         """Each item from this cursor on, with the cursor behind it.
+
+        A cursor is whatever a step can save, best plain JSON, and a new value each time. None is
+        the beginning.
 
         Raises:
             InvalidStepError: there is no such place in the source.
         """
+
+    def __iter__(self) -> Iterator[Item]:
+        """All items, from the first one on."""
+        return (item for item, _ in self.open(None))
+
+    @property
+    def mark(self) -> SourceMark:
+        """What a cursor of this source is kept with."""
+        return SourceMark(self.kind, None, self.contract)
+
+
+class IndexedSource(Source[Item]):
+    """A source whose cursor is the number of items before it."""
+
+    @property
+    def mark(self) -> SourceMark:
+        return SourceMark(self.kind, self.total)
+
+
+class Page(Protocol[Item]):
+    """Some items in a row. Their cursors are not made before somebody asks."""
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """A list or a tuple."""
+
+    def cursor(self, done: int) -> Any:
+        """The cursor behind the first so many items: at 0 that of the first one itself."""
+
+
+class PagedSource(Source[Item]):
+    """A source that reads many items at once: a loop over them runs inside the interpreter."""
+
+    @abstractmethod
+    def pages(self, cursor: Any) -> Iterator[Page[Item]]:
+        """The pages from this cursor on. A page may be empty.
+
+        Raises:
+            InvalidStepError: there is no such place in the source.
+        """
+
+    def open(self, cursor: Any) -> Iterator[tuple[Item, Any]]:
+        for page in self.pages(cursor):
+            for done, item in enumerate(page.items, 1):
+                yield item, page.cursor(done)

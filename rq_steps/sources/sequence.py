@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.record import SourceMark
+from rq_steps.sources.protocol import IndexedSource
 
 T = TypeVar("T")
 
 
-class SequenceSource(Generic[T]):
+class SequenceSource(IndexedSource[T]):
     """The cursor is the index of the next item."""
+
+    kind = "sequence"
 
     def __init__(self, sequence: Sequence[T]) -> None:
         self.sequence = sequence
 
     @property
-    def mark(self) -> SourceMark:
-        return SourceMark("sequence", len(self.sequence))
+    def total(self) -> int:
+        return len(self.sequence)
 
-    def open(self, cursor: int) -> Iterator[tuple[T, int]]:
-        self.check(cursor)
-        return self._items(cursor)
+    def open(self, cursor: int | None) -> Iterator[tuple[T, int]]:
+        begin = cursor or 0
+        self.refuse_beyond(begin)
+        return self._items(begin)
 
-    def check(self, cursor: int) -> None:
+    def refuse_beyond(self, cursor: int) -> None:
         """Refuse a cursor past the end."""
         if cursor > len(self.sequence):
             raise InvalidStepError(
