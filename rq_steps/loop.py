@@ -131,7 +131,8 @@ class CutLoop(ABC):
         return self._in_hand()
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Where nothing is held open, there is nothing to do."""
+        return
 
     def cut(self) -> None:
         """End the loop before its next item."""

@@ -200,7 +200,7 @@ def _load_current(data: dict[str, Any] | None) -> Current | None:
 
 
 def _load_mark(data: dict[str, Any] | None) -> SourceMark | None:
-    return data and SourceMark(data["kind"], data["length"], data.get("contract"))
+    return SourceMark(data["kind"], data["length"], data.get("contract")) if data else None
 
 
 def _dumpable(current: Current) -> dict[str, Any]:

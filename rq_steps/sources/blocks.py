@@ -1,0 +1,106 @@
+"""A file in blocks of whole lines, each with its place."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import accumulate
+from typing import IO
+
+from rq_steps.sources.encodings import Encoding
+
+SIZE = 64 * 1024
+"""Bytes that are read at once."""
+TAIL = 256
+"""Bytes before a place that tell whether it is the same file."""
+
+
+class Block:
+    """Whole lines.
+
+    Args:
+        offset: where it begins, in bytes.
+        line: the number of its first line, the first of the file being 1.
+        tail: the bytes before it.
+    """
+
+    def __init__(self, data: bytes, offset: int, line: int, tail: bytes, by: Encoding) -> None:
+        self.data = data
+        self.offset = offset
+        self.line = line
+        self._tail = tail
+        self._encoding = by
+
+    def texts(self) -> tuple[list[str], dict[int, str]]:
+        """The lines as text, without their ends; those that cannot be decoded, by their number,
+        with the reason."""
+        texts, bad = self._encoding.texts(self.data)
+        return texts, self._numbered(bad)
+
+    def texts_with_ends(self) -> tuple[Iterable[str], dict[int, str]]:
+        """The same with their ends, as they are."""
+        texts, bad = self._encoding.texts_with_ends(self.data)
+        return texts, self._numbered(bad)
+
+    def place_of(self, line: int) -> tuple[int, str]:
+        """The offset of a line, or of the end, and the checksum of what is before it."""
+        within = self._ends[line - self.line]
+        return self.offset + within, checksum(last(self._tail, self.data[:within]))
+
+    def between(self, line: int, end: int) -> bytes:
+        """The bytes from one line up to another, as far as they are in here."""
+        first, behind = max(line - self.line, 0), max(end - self.line, 0)
+        most = len(self._ends) - 1
+        return self.data[self._ends[min(first, most)] : self._ends[min(behind, most)]]
+
+    def _numbered(self, bad: dict[int, str]) -> dict[int, str]:
+        return {self.line + index: why for index, why in bad.items()}
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(map(len, self._encoding.split(self.data)), initial=0))
+
+
+class Blocks:
+    """The rest of a file, from a line on. A line is always whole, however long."""
+
+    def __init__(
+        self, file: IO[bytes], offset: int, line: int, tail: bytes, encoding: Encoding
+    ) -> None:
+        self._file = file
+        self._offset = offset
+        self.line = line
+        """The number of the line to come. Whoever has counted a block's lines moves it on."""
+        self._tail = tail
+        self._encoding = encoding
+
+    def __iter__(self) -> Iterator[Block]:
+        for data in _whole_lines(self._file, self._encoding):
+            yield Block(data, self._offset, self.line, self._tail, self._encoding)
+            self._offset += len(data)
+            self._tail = last(self._tail, data)
+
+
+def _whole_lines(file: IO[bytes], encoding: Encoding) -> Iterator[bytes]:
+    rest = b""
+    while more := file.read(max(SIZE, len(rest))):
+        if encoding.width == 1:
+            more += file.readline(SIZE)  # mostly that makes whole lines, and nothing is left over
+        data = rest + more if rest else more
+        end = encoding.end_of_lines(data)
+        rest = data[end:]
+        if end:
+            yield data[:end]
+    if rest:
+        yield rest
+
+
+def last(before: bytes, data: bytes) -> bytes:
+    """The last bytes of both together, as many as a place is known by."""
+    return data[-TAIL:] if len(data) >= TAIL else (before + data)[-TAIL:]
+
+
+def checksum(data: bytes) -> str:
+    """Eight digits, which another content is not likely to have."""
+    return f"{zlib.crc32(data):08x}"

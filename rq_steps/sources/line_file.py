@@ -1,0 +1,102 @@
+"""The lines of a text file, and JSON Lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Literal, overload
+
+from rq_steps.sources.blocks import Block, Blocks
+from rq_steps.sources.files import File
+from rq_steps.sources.text_file import Bad, BadRecord, TextFile, TextPage
+
+
+@overload
+def lines(file: File, *, encoding: str = ..., bad: Literal["raise"] = ...) -> TextFile[str]: ...
+
+
+@overload
+def lines(
+    file: File, *, encoding: str = ..., bad: Literal["hand_out"]
+) -> TextFile[str | BadRecord]: ...
+
+
+def lines(file: File, *, encoding: str = "utf-8-sig", bad: Bad = "raise") -> TextFile[Any]:
+    r"""The lines of a text file, without their ends: "\n", "\r\n" or "\r".
+
+    Args:
+        file: a path, an open binary file, or a URL for fsspec.
+        encoding: a byte order mark is left out where the encoding has one.
+        bad: what is done with a line that cannot be decoded.
+    """
+    return LineFile(file, encoding, bad)
+
+
+@overload
+def jsonl(file: File, *, encoding: str = ..., bad: Literal["raise"] = ...) -> TextFile[Any]: ...
+
+
+@overload
+def jsonl(
+    file: File, *, encoding: str = ..., bad: Literal["hand_out"]
+) -> TextFile[Any | BadRecord]: ...
+
+
+def jsonl(file: File, *, encoding: str = "utf-8-sig", bad: Bad = "raise") -> TextFile[Any]:
+    """The values in a JSON Lines file. Empty lines are no records.
+
+    Args:
+        file: a path, an open binary file, or a URL for fsspec.
+        encoding: a byte order mark is left out where the encoding has one.
+        bad: what is done with a line that is not JSON, or cannot be decoded.
+    """
+    return JsonLineFile(file, encoding, bad)
+
+
+class LineFile(TextFile[Any]):
+    """Each line is a record."""
+
+    kind = "line file"
+
+    def _records(self, blocks: Blocks, record: int) -> Iterator[TextPage[Any]]:
+        for block in blocks:
+            texts, wrong = block.texts()
+            end = blocks.line = block.line + len(texts)
+            items: list[Any] = texts
+            for line, why in wrong.items():
+                at = line - block.line
+                items[at] = _bad(block, line, record + at, why)
+            yield TextPage(items, record, range(block.line, end + 1), [block], bad=bool(wrong))
+            record += len(items)
+
+
+class JsonLineFile(TextFile[Any]):
+    """Each line that is not empty is a record."""
+
+    kind = "JSON Lines file"
+
+    def _records(self, blocks: Blocks, record: int) -> Iterator[TextPage[Any]]:
+        for block in blocks:
+            texts, wrong = block.texts()
+            blocks.line = block.line + len(texts)
+            items, at = list[Any](), list[int]()
+            for line, text in enumerate(texts, block.line):
+                if not text or text.isspace():
+                    continue
+                value, why = (None, wrong[line]) if line in wrong else _loaded(text)
+                items.append(_bad(block, line, record + len(items), why) if why else value)
+                at.append(line)
+            bad = any(isinstance(item, BadRecord) for item in items)
+            yield TextPage(items, record, [*at, blocks.line], [block], bad=bad)
+            record += len(items)
+
+
+def _loaded(text: str) -> tuple[Any, str | None]:
+    try:
+        return json.loads(text), None
+    except (ValueError, RecursionError) as error:
+        return None, str(error)
+
+
+def _bad(block: Block, line: int, record: int, why: str) -> BadRecord:
+    return BadRecord(line, record, why, block.between(line, line + 1))

@@ -1,0 +1,225 @@
+"""What the sources over lines and over CSV have in common: place, identity, bad records."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+from rq_steps.errors import InvalidStepError
+from rq_steps.sources.blocks import TAIL, Block, Blocks, checksum, last
+from rq_steps.sources.encodings import LONGEST_MARK, Encoding
+from rq_steps.sources.files import File, Opener, read
+from rq_steps.sources.protocol import PagedSource
+from rq_steps.values import JSON
+
+Item = TypeVar("Item", covariant=True)
+Bad: TypeAlias = Literal["raise", "hand_out"]
+
+HEAD = 1024
+"""Bytes at its beginning that tell whether it is the same file."""
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that could not be read. It stands in the place of the item."""
+
+    line: int
+    """Where it begins; the first line of the file is 1."""
+    record: int
+    """Its number; the first record of the file is 1, and a header is none."""
+    error: str
+    """What is wrong with it."""
+    raw: bytes
+    """As it is in the file."""
+
+
+class BadRecordError(ValueError):
+    """A record could not be read, and was not to be handed out."""
+
+    def __init__(self, name: str, bad: BadRecord) -> None:
+        super().__init__(f"{name}, line {bad.line}: {bad.error}")
+        self.bad = bad
+
+
+class Place(NamedTuple):
+    """Where in the file a record begins."""
+
+    offset: int
+    line: int
+    record: int
+    before: str
+    """The checksum of the bytes before."""
+
+
+class TextPage(Generic[Item]):
+    """Records in a row.
+
+    Args:
+        record: the number of the first one.
+        lines: where each begins, and behind them where the last one ends.
+        blocks: of these lines.
+        bad: is one of the items a `BadRecord`?
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        record: int,
+        lines: Sequence[int],
+        blocks: Sequence[Block],
+        *,
+        bad: bool,
+    ) -> None:
+        self.items = items
+        self.record = record
+        self.lines = lines
+        self.bad = bad
+        self._blocks = blocks
+
+    def cursor(self, done: int) -> dict[str, JSON]:
+        return self.place(done)._asdict()
+
+    def place(self, done: int) -> Place:
+        """The place behind the first so many records."""
+        line = self.lines[done]
+        # Where a line ends one block and the next one begins with the following, it is the latter.
+        block = next(each for each in reversed(self._blocks) if each.line <= line)
+        offset, before = block.place_of(line)
+        return Place(offset, line, self.record + done, before)
+
+    def of(self, items: Sequence[Any]) -> TextPage[Any]:
+        """The same with other items in the place of the first ones."""
+        return TextPage(
+            items, self.record, self.lines[: len(items) + 1], self._blocks, bad=self.bad
+        )
+
+
+class TextFile(PagedSource[Item]):
+    """Records in a text file.
+
+    A cursor is the place of a record: byte offset, line, number, and a checksum of the bytes
+    before it. The contract is the file's size and a checksum of its beginning.
+    """
+
+    def __init__(self, file: File, encoding: str, bad: Bad) -> None:
+        if bad not in ("raise", "hand_out"):
+            raise ValueError(f"bad must be 'raise' or 'hand_out', found {bad!r}")
+        Encoding(encoding, b"")
+        self._opener = Opener(file)
+        self._encoding = encoding
+        self._hands_out = bad == "hand_out"
+
+    @property
+    def total(self) -> int | None:
+        return None if self._opener.is_compressed else self._opener.size()
+
+    @property
+    def unit(self) -> str:
+        return "bytes"
+
+    @property
+    def contract(self) -> dict[str, JSON]:
+        with self._opener.opened() as file:
+            head = read(file, HEAD)
+            return {"size": self._opener.size(), "head": [len(head), checksum(head)]}
+
+    def check(self, kept: Any) -> None:
+        self._refuse_shrunk(kept["size"], self._opener.size())
+        size, expected = kept["head"]
+        with self._opener.opened() as file:
+            found = checksum(read(file, size))
+        self._refuse_other(found, expected, f"in its first {size} bytes")
+
+    def pages(self, cursor: Any) -> Iterator[TextPage[Item]]:
+        place = None if cursor is None else _place(cursor)
+        with self._opener.opened() as file:
+            encoding = self._encoding_of(file)
+            if place is None:
+                place = self._first(file, encoding)
+            blocks = self._from(file, place, encoding)
+            for page in self._records(blocks, place.record):
+                if page.bad and not self._hands_out:
+                    yield from self._up_to_the_bad_one(page)
+                else:
+                    yield page
+
+    @abstractmethod
+    def _records(self, blocks: Blocks, record: int) -> Iterator[TextPage[Item]]:
+        """The records in these blocks; the first has this number."""
+
+    def _first(self, file: IO[bytes], encoding: Encoding) -> Place:
+        """Where the first record begins."""
+        return _beginning(file, encoding)
+
+    def _encoding_of(self, file: IO[bytes]) -> Encoding:
+        file.seek(0)
+        return Encoding(self._encoding, read(file, LONGEST_MARK))
+
+    def _from(self, file: IO[bytes], place: Place, encoding: Encoding) -> Blocks:
+        """What the file has from there on, if that is still the same place."""
+        offset, line = place.offset, place.line
+        size = min(TAIL, offset)
+        file.seek(offset - size)
+        tail = read(file, size)
+        if len(tail) < size:
+            self._refuse_shrunk(offset, offset - size + len(tail))
+        self._refuse_other(checksum(tail), place.before, f"before byte {offset}, line {line}")
+        end = b""
+        if offset > encoding.mark_size and not tail.endswith(encoding.lf):
+            end = self._end_of_the_last_line(file, place, tail, encoding)
+        file.seek(offset + len(end))
+        return Blocks(file, offset + len(end), line, last(tail, end), encoding)
+
+    def _end_of_the_last_line(
+        self, file: IO[bytes], place: Place, tail: bytes, encoding: Encoding
+    ) -> bytes:
+        """The line before the place was the last one, and had no end, or half of one."""
+        following = read(file, 2 * encoding.width)
+        if tail.endswith(encoding.cr):
+            return encoding.lf if following.startswith(encoding.lf) else b""
+        end = encoding.starting_line_end(following)
+        if following and not end:
+            raise InvalidStepError(
+                f"{self._opener.name} has changed: line {place.line - 1}, the last one when it was "
+                "read, goes on now, and its record is done"
+            )
+        return end
+
+    def _up_to_the_bad_one(self, page: TextPage[Item]) -> Iterator[TextPage[Item]]:
+        at, bad = next(
+            (at, item) for at, item in enumerate(page.items) if isinstance(item, BadRecord)
+        )
+        yield page.of(page.items[:at])
+        raise BadRecordError(self._opener.name, bad)
+
+    def _refuse_shrunk(self, expected: int | None, found: int | None) -> None:
+        if expected is not None and found is not None and found < expected:
+            raise InvalidStepError(
+                f"{self._opener.name} has shrunk: found {found} bytes, expected {expected} or more"
+            )
+
+    def _refuse_other(self, found: str, expected: str, where: str) -> None:
+        if found != expected:
+            raise InvalidStepError(
+                f"{self._opener.name} has other content {where}: "
+                f"found checksum {found}, expected {expected}"
+            )
+
+
+def _beginning(file: IO[bytes], encoding: Encoding) -> Place:
+    file.seek(0)
+    return Place(encoding.mark_size, 1, 1, checksum(read(file, encoding.mark_size)))
+
+
+def _place(cursor: Any) -> Place:
+    try:
+        place = Place(**cursor)
+        if min(place[:3]) < 0 or not isinstance(place.before, str):
+            raise TypeError
+    except TypeError:
+        raise InvalidStepError(
+            f"a file is gone on with at a cursor with {', '.join(Place._fields)}, found {cursor!r}"
+        ) from None
+    return place
