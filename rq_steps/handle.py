@@ -316,8 +316,4 @@ def _next_day(day: date) -> date:
 
 
 def _describe(mark: SourceMark) -> str:
-    if mark == _BY_HAND:
-        return "set and advance"
-    article = "an" if mark.kind[0] in "aeiou" else "a"
-    length = "" if mark.length is None else f" of {mark.length} items"
-    return f"{article} {mark.kind}{length}"
+    return "set and advance" if mark == _BY_HAND else mark.described

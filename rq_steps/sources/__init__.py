@@ -16,10 +16,14 @@ from rq_steps.sources.protocol import IndexedSource, Page, PagedSource, Source
 from rq_steps.sources.sequence import SequenceSource, is_sequence
 
 if TYPE_CHECKING:
+    from rq_steps.sources.batching import batches as batches
+    from rq_steps.sources.chaining import chain as chain
     from rq_steps.sources.csv_file import csv_dicts as csv_dicts
     from rq_steps.sources.csv_file import csv_rows as csv_rows
     from rq_steps.sources.line_file import jsonl as jsonl
     from rq_steps.sources.line_file import lines as lines
+    from rq_steps.sources.nesting import nested as nested
+    from rq_steps.sources.numbering import numbered as numbered
     from rq_steps.sources.text_file import BadRecord as BadRecord
     from rq_steps.sources.text_file import BadRecordError as BadRecordError
 
@@ -32,10 +36,14 @@ __all__ = [
     "PagedSource",
     "SequenceSource",
     "Source",
+    "batches",
+    "chain",
     "csv_dicts",
     "csv_rows",
     "jsonl",
     "lines",
+    "nested",
+    "numbered",
     "source_of",
     "with_cursors",
 ]
@@ -43,10 +51,14 @@ __all__ = [
 _ROOMS = {
     "BadRecord": "text_file",
     "BadRecordError": "text_file",
+    "batches": "batching",
+    "chain": "chaining",
     "csv_dicts": "csv_file",
     "csv_rows": "csv_file",
     "jsonl": "line_file",
     "lines": "line_file",
+    "nested": "nesting",
+    "numbered": "numbering",
 }
 
 
