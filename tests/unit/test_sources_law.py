@@ -254,5 +254,5 @@ def test_the_law_of_pages_of_many_rows_and_lines() -> None:
     ):
         pairs = list(make().open(None))
         for at in (0, 127, 128, 255, 256, 257, 511, 512, 1500, 1999):
-            item, cursor = pairs[at]
+            _, cursor = pairs[at]
             assert list(make().open(again(cursor))) == pairs[at + 1 :]
