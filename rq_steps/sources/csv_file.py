@@ -135,6 +135,7 @@ class CsvFile(TextFile[Any]):
     """Each row that is not empty is a record."""
 
     kind = "CSV file"
+    block_size = 32 * 1024
 
     def __init__(
         self, file: File, encoding: str, bad: Bad, parse: _Parse, *, has_header: bool
@@ -218,8 +219,8 @@ class CsvDictFile(CsvFile):
     def _other(self, names: list[str], row: list[Any] | BadRecord) -> Any:
         if isinstance(row, BadRecord):
             return row
-        named: dict[str | None, Any] = dict.fromkeys(names, self._restval)
-        named.update(zip(names, row, strict=False))
+        named: dict[str | None, Any] = dict(zip(names, row, strict=False))
+        named.update(dict.fromkeys(names[len(row) :], self._restval))
         if len(row) > len(names):
             named[self._restkey] = row[len(names) :]
         return named
@@ -250,6 +251,7 @@ class _Feed:
         self.first_line = blocks.line
         self.end: int | None = None
         """The number of the line behind the last one, once that was read."""
+        self.nothing = blocks.nothing()
         self.blocks: list[Block] = []
         """Those whose lines are not all in a page yet."""
         self.bad: dict[int, str] = {}
@@ -327,12 +329,8 @@ class _Rows:
 
     def _take(self, at_most: int, batch: _Batch) -> None:
         """Add so many rows. Empty ones do not count."""
-        rows, lines, reader, first = (
-            batch.rows,
-            batch.lines,
-            self._feed.reader,
-            self._feed.first_line,
-        )
+        rows, lines = batch.rows, batch.lines
+        reader, first = self._feed.reader, self._feed.first_line
         line, row = first + reader.line_num, None
         try:
             for row in islice(reader, at_most):
@@ -358,7 +356,8 @@ class _Rows:
         for at, why in batch.wrong.items():
             raw = b"".join(each.between(lines[at], lines[at + 1]) for each in feed.blocks)
             rows[at] = BadRecord(lines[at], self._record + at, why, raw)
-        page = TextPage(rows, self._record, lines, tuple(feed.blocks), bad=bool(batch.wrong))
+        blocks = tuple(feed.blocks) or (feed.nothing,)
+        page = TextPage(rows, self._record, lines, blocks, bad=bool(batch.wrong))
         self._record += len(rows)
         feed.drop_before(lines[-1])
         return page
