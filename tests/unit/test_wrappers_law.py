@@ -1,4 +1,4 @@
-"""The law of every source, over the wrappers, over wrappers of wrappers, and over what they wrap."""
+"""The law of every source, over the wrappers, and over wrappers of wrappers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def leaf_of(kind: str, length: int) -> Tree:
         "deque-like": (lambda: bytearray(plain), plain),
         "generator": (lambda: numbers(length), plain),
         "dict": (lambda: dict.fromkeys(plain), plain),
-        "own": (lambda: Countdown(length), plain[::-1] and [each + 1 for each in plain[::-1]]),
+        "own": (lambda: Countdown(length), [each + 1 for each in plain[::-1]]),
         "csv": (lambda: csv_rows(text(length)), [[str(each), "a\nb"] for each in plain]),
         "lines": (
             lambda: lines(text(length)),
