@@ -7,12 +7,20 @@ These are loaded when they are asked for (PEP 562).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
+from rq_steps.sources.async_iterable import AsyncIterableSource
 from rq_steps.sources.iterable import IterableSource, refuse_unstable, with_cursors
-from rq_steps.sources.protocol import IndexedSource, Page, PagedSource, Source
+from rq_steps.sources.protocol import (
+    AsyncSource,
+    Described,
+    IndexedSource,
+    Page,
+    PagedSource,
+    Source,
+)
 from rq_steps.sources.sequence import SequenceSource, is_sequence
 
 if TYPE_CHECKING:
@@ -28,18 +36,23 @@ if TYPE_CHECKING:
     from rq_steps.sources.text_file import BadRecordError as BadRecordError
 
 __all__ = [
+    "AsyncIterableSource",
+    "AsyncSource",
     "BadRecord",
     "BadRecordError",
+    "Described",
     "IndexedSource",
     "IterableSource",
     "Page",
     "PagedSource",
     "SequenceSource",
     "Source",
+    "async_source_of",
     "batches",
     "chain",
     "csv_dicts",
     "csv_rows",
+    "is_async",
     "jsonl",
     "lines",
     "nested",
@@ -81,3 +94,13 @@ def source_of(given: Sequence[Any] | Iterable[Any]) -> Source[Any]:
         return SequenceSource(given)
     refuse_unstable(given)
     return IterableSource(given)
+
+
+def async_source_of(given: AsyncIterable[Any]) -> AsyncSource[Any]:
+    """The async source over what a user handed to `step.each`: a source is its own."""
+    return given if isinstance(given, AsyncSource) else AsyncIterableSource(given)
+
+
+def is_async(given: Any) -> TypeGuard[AsyncIterable[Any]]:
+    """Is it for `async for` alone?"""
+    return hasattr(given, "__aiter__") and not hasattr(given, "__iter__")

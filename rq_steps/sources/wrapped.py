@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.record import SourceMark
-from rq_steps.sources.protocol import IndexedSource, Page, PagedSource, Source
+from rq_steps.sources.async_iterable import AsyncIterableSource
+from rq_steps.sources.protocol import (
+    AsyncSource,
+    Described,
+    IndexedSource,
+    Page,
+    PagedSource,
+    Source,
+)
 from rq_steps.sources.sequence import SequenceSource
 from rq_steps.values import JSON
 
@@ -67,7 +75,25 @@ def _singles(source: Source[T], cursor: Any) -> Iterator[Single[T]]:
         cursor = behind
 
 
-def _index(source: Source[Any], cursor: Any) -> int:
+def async_pairs_of(source: AsyncSource[T], cursor: Any) -> AsyncIterator[tuple[T, Any]]:
+    """The items of an async source, each with the cursor behind it.
+
+    Raises:
+        InvalidStepError: there is no such place in the source.
+    """
+    if isinstance(source, AsyncIterableSource):
+        cursor = _index(source, cursor)
+    return source.open(cursor)
+
+
+async def close(pairs: AsyncIterator[Any]) -> None:
+    """Let go of what a source holds open."""
+    aclose = getattr(pairs, "aclose", None)
+    if aclose is not None:
+        await aclose()
+
+
+def _index(source: Described, cursor: Any) -> int:
     index = 0 if cursor is None else cursor
     if type(index) is not int or index < 0:
         raise InvalidStepError(
@@ -76,7 +102,7 @@ def _index(source: Source[Any], cursor: Any) -> int:
     return index
 
 
-def check_kept(source: Source[Any], kept: JSON) -> None:
+def check_kept(source: Described, kept: JSON) -> None:
     """Compare a source with the mark that was kept of it, as `SourceMark.dump` gave it.
 
     Raises:

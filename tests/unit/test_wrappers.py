@@ -195,7 +195,7 @@ def test_another_first_number_after_a_deploy_is_an_error(job: Job) -> None:
 
 def test_the_first_number_is_an_int() -> None:
     with pytest.raises(TypeError, match="the first number is an int, found '1'"):
-        numbered([1], "1")  # type: ignore[arg-type]  # it is what is refused
+        numbered([1], "1")  # type: ignore[call-overload]  # it is what is refused
 
 
 # Chains
