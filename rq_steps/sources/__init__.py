@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from rq_steps.sources.line_file import lines as lines
     from rq_steps.sources.nesting import nested as nested
     from rq_steps.sources.numbering import numbered as numbered
+    from rq_steps.sources.parquet import parquet_batches as parquet_batches
+    from rq_steps.sources.parquet import parquet_rows as parquet_rows
     from rq_steps.sources.text_file import BadRecord as BadRecord
     from rq_steps.sources.text_file import BadRecordError as BadRecordError
 
@@ -57,6 +59,8 @@ __all__ = [
     "lines",
     "nested",
     "numbered",
+    "parquet_batches",
+    "parquet_rows",
     "source_of",
     "with_cursors",
 ]
@@ -72,6 +76,8 @@ _ROOMS = {
     "lines": "line_file",
     "nested": "nesting",
     "numbered": "numbering",
+    "parquet_batches": "parquet",
+    "parquet_rows": "parquet",
 }
 
 
