@@ -52,6 +52,10 @@ class Block:
         most = len(self._ends) - 1
         return self.data[self._ends[min(first, most)] : self._ends[min(behind, most)]]
 
+    def texts_between(self, line: int, end: int) -> Iterable[str]:
+        """The lines from one up to another, as far as they are in here, with their ends."""
+        return self._encoding.texts_with_ends(self.between(line, end))[0]
+
     def _numbered(self, bad: dict[int, str]) -> dict[int, str]:
         return {self.line + index: why for index, why in bad.items()}
 
