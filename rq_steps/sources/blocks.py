@@ -52,6 +52,10 @@ class Block:
         most = len(self._ends) - 1
         return self.data[self._ends[min(first, most)] : self._ends[min(behind, most)]]
 
+    def texts_between(self, line: int, end: int) -> Iterable[str]:
+        """The lines from one up to another, as far as they are in here, with their ends."""
+        return self._encoding.texts_with_ends(self.between(line, end))[0]
+
     def _numbered(self, bad: dict[int, str]) -> dict[int, str]:
         return {self.line + index: why for index, why in bad.items()}
 
@@ -91,9 +95,9 @@ class Blocks:
 
 def _whole_lines(file: IO[bytes], encoding: Encoding, size: int) -> Iterator[bytes]:
     rest, at = b"", file.tell()
-    while more := _read(file, at, max(size, len(rest)), encoding):
+    while more := _read(file, at, max(size, len(rest))):
         at += len(more)
-        data = rest + more if rest else more
+        data = rest + more
         end = encoding.end_of_lines(data)
         rest = data[end:]
         if end:
@@ -102,12 +106,9 @@ def _whole_lines(file: IO[bytes], encoding: Encoding, size: int) -> Iterator[byt
         yield rest
 
 
-def _read(file: IO[bytes], at: int, size: int, encoding: Encoding) -> bytes:
+def _read(file: IO[bytes], at: int, size: int) -> bytes:
     file.seek(at)  # it may be the user's, who has read on meanwhile
-    data = file.read(size)
-    if encoding.width == 1 and data:
-        data += file.readline(size)  # mostly that makes whole lines, and nothing is left over
-    return data
+    return file.read(size)
 
 
 def last(before: bytes, data: bytes) -> bytes:

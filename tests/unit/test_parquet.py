@@ -16,13 +16,13 @@ import pyarrow.dataset as ds
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rq_steps import InvalidStepError, Step, step
 from rq_steps.sources import Source, batches, nested, parquet_batches, parquet_rows
 from tests.unit.memory import Job
-from tests.unit.test_sources_law import BOUNDED, assert_law
+from tests.unit.test_sources_law import assert_law
 
 GROUP = 4
 
@@ -147,7 +147,7 @@ def test_a_file_without_rows_gives_none(tmp_path: Path) -> None:
 # The law
 
 
-@BOUNDED
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.integers(0, 6), min_size=1, max_size=3),
     st.integers(1, 4),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given, settings
@@ -26,6 +27,7 @@ from rq_steps.sources import (
     IndexedSource,
     Source,
     csv_dicts,
+    csv_file,
     csv_rows,
     jsonl,
     lines,
@@ -114,7 +116,17 @@ ENCODINGS = [
     "utf-7",
 ]
 # Python's str.splitlines would take some of them for line ends, and "ഊ" has both bytes of a "\n".
-PIECES = [*"aä漢😀ഊ਍\x0b\x0c\x1c\x85\u2028 1;\\", '"', '""', ",", "\n", "\r", "\r\n", '"a\nb"']
+PIECES = [
+    "\u0a41\u4100",
+    *"aä漢😀ഊ਍\x0b\x0c\x1c\x85\u2028 1;\\",
+    '"',
+    '""',
+    ",",
+    "\n",
+    "\r",
+    "\r\n",
+    '"a\nb"',
+]
 
 texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 encodings = st.sampled_from(ENCODINGS)
@@ -165,11 +177,11 @@ DIALECTS: list[dict[str, Any]] = [
 
 
 @BOUNDED
-@given(texts, encodings, block_sizes, st.sampled_from(DIALECTS), st.booleans())
-@example("a,b\n1,2\n", "utf-8", 1, {}, True)
-@example('a,"b\n', "utf-16", 2, {"strict": True}, False)
+@given(texts, encodings, block_sizes, st.sampled_from(DIALECTS), st.booleans(), st.integers(1, 3))
+@example("a,b\n1,2\n", "utf-8", 1, {}, True, 1)
+@example('a,"b\n', "utf-16", 2, {"strict": True}, False, 128)
 def test_the_law_of_csv_rows(
-    text: str, encoding: str, size: int, dialect: dict[str, Any], header: bool
+    text: str, encoding: str, size: int, dialect: dict[str, Any], header: bool, at_once: int
 ) -> None:
     data = encoded(text, encoding)
 
@@ -179,7 +191,10 @@ def test_the_law_of_csv_rows(
         )
         return in_blocks(rows, size)
 
-    with suppress(BadRecordError):  # of the header: there is no going on
+    with (
+        patch.multiple(csv_file, _AT_ONCE=at_once, _PAGE=2 * at_once),
+        suppress(BadRecordError),  # of the header: there is no going on
+    ):
         assert_law(source)
 
 
@@ -247,12 +262,10 @@ def test_the_law_of_what_fsspec_opens(tmp_path: Path) -> None:
 
 def test_the_law_of_pages_of_many_rows_and_lines() -> None:
     """More than one page, with real blocks: not every cursor, that would be too many."""
-    text = "".join(f'{number},"a\nb"\n\n' for number in range(2000))
-    for make in (
-        lambda: csv_rows(io.BytesIO(text.encode())),
-        lambda: lines(io.BytesIO(text.encode())),
-    ):
+    plain = "".join(f"{number},ab\n" for number in range(1000))
+    data = (plain + plain.replace("ab", '"a\nb"') + plain).encode()
+    for make in (lambda: csv_rows(io.BytesIO(data)), lambda: lines(io.BytesIO(data))):
         pairs = list(make().open(None))
-        for at in (0, 127, 128, 255, 256, 257, 511, 512, 1500, 1999):
+        for at in (0, 127, 128, 255, 256, 257, 511, 999, 1000, 1001, 1500, 2000, 2999):
             _, cursor = pairs[at]
             assert list(make().open(again(cursor))) == pairs[at + 1 :]
