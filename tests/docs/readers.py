@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ __all__ = [
     "engine",
     "fetch",
     "fetch_page",
+    "insert_all",
     "mark_running",
     "open_invoices",
     "order_ids",
@@ -60,6 +61,10 @@ def rows_of(import_id: int) -> list[str]:
 
 def upsert(row: object) -> None:
     done("upsert", row)
+
+
+def insert_all(rows: Sequence[object]) -> None:
+    done("insert_all", len(rows))
 
 
 def report_row(line: int, error: str) -> None:

@@ -64,7 +64,9 @@ def test_every_public_name_of_a_module_says_what_it_is(module: ModuleType) -> No
     assert undescribed(module) == []
 
 
-@pytest.mark.parametrize("owner", [Step, sources.Source, server.PrivateServer, *classes(events)])
+@pytest.mark.parametrize(
+    "owner", [Step, sources.Source, sources.AsyncSource, server.PrivateServer, *classes(events)]
+)
 def test_every_public_member_says_what_it_is(owner: type) -> None:
     assert set(undescribed(owner)) <= inherited(owner)
 
