@@ -61,7 +61,7 @@ class Encoding:
         ends = (self.cr + self.lf, self.lf, self.cr)
         return next((end for end in ends if data.startswith(end)), b"")
 
-    def texts(self, data: bytes) -> tuple[list[str], dict[int, str]]:
+    def texts(self, data: memoryview) -> tuple[list[str], dict[int, str]]:
         """The lines as text, without their ends; those which cannot be decoded, by their index,
         with the reason."""
         text = self._whole_text(data)
@@ -70,20 +70,20 @@ class Encoding:
         texts, bad = self._one_by_one(data)
         return [text.removesuffix("\n").removesuffix("\r") for text in texts], bad
 
-    def texts_with_ends(self, data: bytes) -> tuple[Iterable[str], dict[int, str]]:
+    def texts_with_ends(self, data: memoryview) -> tuple[Iterable[str], dict[int, str]]:
         """The same with their ends, as they are."""
         text = self._whole_text(data)
         return self._one_by_one(data) if text is None else (io.StringIO(text, newline=""), {})
 
-    def _whole_text(self, data: bytes) -> str | None:
+    def _whole_text(self, data: memoryview) -> str | None:
         try:
-            return data.decode(self._codec) if self._whole else None
+            return str(data, self._codec) if self._whole else None
         except UnicodeDecodeError:
             return None
 
-    def _one_by_one(self, data: bytes) -> tuple[list[str], dict[int, str]]:
+    def _one_by_one(self, data: memoryview) -> tuple[list[str], dict[int, str]]:
         texts, bad = [], {}
-        for index, line in enumerate(self.split(data)):
+        for index, line in enumerate(self.split(bytes(data))):
             try:
                 text = line.decode(self._codec)
             except UnicodeDecodeError as error:
