@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 from rq_steps.errors import CheckpointError, Interrupt, InvalidStepError, UnserializableError
 from rq_steps.events import StepCompleted, StepSkipped, StepStarted, listening, logger
 from rq_steps.handle import Step
-from rq_steps.keeper import Departure, Keeper, NoKeeper
+from rq_steps.keeper import ISOLATED, Departure, Keeper, NoKeeper
 from rq_steps.options import StepOptions
 from rq_steps.order import Order
 from rq_steps.record import Completed, Record, Run
@@ -240,7 +240,7 @@ class Continuation:
             if self.attention.wanted:
                 self.turn()
             if self._isolating and self.keeper.attended:
-                self._leave(Departure("isolated"))
+                self._leave(Departure(ISOLATED))
 
     def _begin(self, options: StepOptions) -> Step:
         step = self._new_step(options)
