@@ -6,7 +6,8 @@ import functools
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from rq_steps import continuation
 from rq_steps.options import MARK, Options, Seconds, continuable_options, step_options
@@ -22,6 +23,11 @@ from rq_steps.step_function import BoundStep, StepFunction, StepMethod
 
 if TYPE_CHECKING:
     from rq_steps.performing import Runnable
+
+Performer: TypeAlias = "Callable[[Callable[..., Any], Options], Runnable | None]"
+
+performer: ContextVar[Performer | None] = ContextVar("rq_steps.performer", default=None)
+"""Who performs the continuables that are called, where that is no worker."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -184,7 +190,10 @@ def _sync_job_id() -> str:
 
 
 def _execution(wrapper: Callable[..., Any], options: Options) -> Runnable | None:
-    """The execution, where a worker runs this continuable as its job."""
+    """The execution, where a worker or somebody in its place runs this continuable as its job."""
+    perform = performer.get()
+    if perform is not None:
+        return perform(wrapper, options)
     if "rq.job" not in sys.modules:  # nor is it loaded in vain
         return None
     from rq_steps.performing import execution_of

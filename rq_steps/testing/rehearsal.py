@@ -1,0 +1,237 @@
+"""A job that is performed in memory, through as many executions as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rq_steps.testing.place import NeverReachedError, Place
+
+from rq_steps.decorators import Performer, performer
+from rq_steps.events import Died
+from rq_steps.keeper import STOPPING
+from rq_steps.options import Options, Seconds, seconds
+from rq_steps.performing import is_run_by
+from rq_steps.poison import why_buried
+from rq_steps.testing.clock import Clock
+from rq_steps.testing.errors import RehearsalError
+from rq_steps.testing.memory import Memory
+from rq_steps.testing.performance import CRASHED, FINISHED, Execution, Performance, Plan
+from rq_steps.testing.strikes import Crash, Failure, Interruption
+from rq_steps.values import JSON, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rq_steps.events import Event
+    from rq_steps.record import Death
+
+MOST_EXECUTIONS = 1000
+LAST_SHOWN = 8
+
+
+class Rehearsal:
+    """A job without Redis, RQ or processes: its record is text in memory, its clock stands still.
+
+    What is to happen to it is said first, and `run` performs it to its end:
+
+        rehearsal = Rehearsal(process_import, 42)
+        rehearsal.interrupt(during="import_rows", cursor=2)
+        assert rehearsal.run().result == 3
+
+    A place is `after` a step, `during` a step (at its first checkpoint, or where it is at
+    `cursor`), or a `checkpoint` by its number, counted from 1 over all executions. Each happens
+    once; one that the job never comes to is an error when it has ended.
+
+    Args:
+        function: the continuable.
+        job_id: names the job in events and logs.
+        job_timeout: seconds, as RQ takes it; None for no timeout.
+        serializer: `pickle` or `json`: with RQ's JSON serializer nothing is ever pickled.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        job_id: str = "rehearsal",
+        job_timeout: Seconds | None = 180,
+        serializer: str = "pickle",
+        **kwargs: Any,
+    ) -> None:
+        if serializer not in ("pickle", "json"):
+            raise ValueError(f"serializer must be 'pickle' or 'json', found {serializer!r}")
+        self.clock = Clock()
+        self.result: Any = None
+        """What the continuable returned."""
+        self.executions: list[Execution] = []
+        self._call = lambda: function(*args, **kwargs)
+        self._function = function
+        self._job_id = job_id
+        self._timeout = None if job_timeout is None else seconds("job_timeout", job_timeout)
+        self._memory = Memory(pickling=serializer == "pickle")
+        self._plan = Plan()
+
+    # What is to happen
+
+    def interrupt(
+        self,
+        *,
+        after: str | None = None,
+        during: str | None = None,
+        cursor: object = None,
+        checkpoint: int | None = None,
+        reason: str = STOPPING,
+    ) -> None:
+        """Have the job interrupted there: by a deploy, or for `max_runtime`, `timeout`, or a
+        reason of your own."""
+        place = Place(after, during, cursor, checkpoint)
+        self._plan.strikes.append(Interruption(place, reason))
+
+    def crash(
+        self,
+        *,
+        after: str | None = None,
+        during: str | None = None,
+        cursor: object = None,
+        checkpoint: int | None = None,
+        saved: bool = False,
+    ) -> None:
+        """Have the process die there: only what was saved survives. With `saved`, that was just
+        before. After a step, it dies before the step is recorded, or with `saved` just then.
+
+        What no test can do: `finally` and `except BaseException` of your code still run.
+        """
+        self._plan.strikes.append(Crash(Place(after, during, cursor, checkpoint), saved))
+
+    def fail(
+        self,
+        error: BaseException,
+        *,
+        after: str | None = None,
+        during: str | None = None,
+        cursor: object = None,
+        checkpoint: int | None = None,
+    ) -> None:
+        """Raise an error there."""
+        self._plan.strikes.append(Failure(Place(after, during, cursor, checkpoint), error))
+
+    def start_at(
+        self, step: str, cursor: object = None, completed: Mapping[str, object] | None = None
+    ) -> None:
+        """Begin in the middle: in this step, at this cursor.
+
+        Args:
+            completed: the steps before it, by name in their order, with their results.
+
+        Raises:
+            RehearsalError: it has been run already.
+            UnserializableError: the cursor or a result cannot be kept.
+        """
+        if not self._memory.is_empty:
+            raise RehearsalError("start_at comes before the first run, and only once")
+        self._memory.begin_at(step, cursor, completed or {})
+
+    # The run
+
+    def run(self) -> Rehearsal:
+        """Perform the job to its end, through as many executions as it takes; returns itself.
+
+        Whoever calls it again after a failure does what `rq requeue` does.
+
+        Raises:
+            NeverReachedError: the job has ended, and never came to a place that was named.
+            RehearsalError: the job does not end, has finished already, or is no continuable.
+            AbandonedJobError: it died too often in one place.
+            Exception: what the job fails with, as RQ would see it.
+        """
+        if self.executions and self.outcome == FINISHED:
+            raise RehearsalError("the job has finished: make a new Rehearsal")
+        for _ in range(MOST_EXECUTIONS):
+            execution = self._perform()
+            if execution.outcome == FINISHED:
+                self._refuse_what_was_never_come_to()
+                return self
+            self.clock.advance(execution.wait)
+        raise RehearsalError(
+            f"the job has not ended after {MOST_EXECUTIONS} executions, the last of which ended "
+            f"at step {execution.step!r}, cursor {execution.cursor!r}"
+        )
+
+    @property
+    def outcome(self) -> str | None:
+        """Of the last execution; None before the first."""
+        return self.executions[-1].outcome if self.executions else None
+
+    @property
+    def record(self) -> dict[str, JSON]:
+        """What is saved, as `job.meta["rq_steps"]` shows it."""
+        return self._memory.shown()
+
+    @property
+    def events(self) -> list[Event]:
+        """Of all executions."""
+        return [event for execution in self.executions for event in execution.events]
+
+    def _perform(self) -> Execution:
+        performance: Performance | None = None
+
+        def perform(continuable: Callable[..., Any], options: Options) -> Performance | None:
+            nonlocal performance
+            if performance is not None or not is_run_by(self._function, continuable):
+                return None
+            performance = Performance(
+                self._job_id, options, self._memory, self._plan, self.clock, self._timeout
+            )
+            return performance
+
+        try:
+            with _performed_by(perform):
+                result = self._call()
+        finally:
+            if performance is not None:
+                self._note(performance.execution)
+        if performance is None:
+            name = getattr(self._function, "__name__", repr(self._function))
+            raise RehearsalError(f"{name} is no continuable: decorate it with @continuable")
+        if self.outcome == FINISHED:
+            self.result = result
+        return self.executions[-1]
+
+    def _note(self, execution: Execution) -> None:
+        self.executions.append(execution)
+        if execution.outcome == CRASHED:
+            self._bury_if_poison()
+
+    def _bury_if_poison(self) -> None:
+        from rq.exceptions import AbandonedJobError
+
+        death, is_one_too_many = self._memory.die()
+        if is_one_too_many:
+            raise AbandonedJobError(why_buried(death, self._place_of(death)))
+
+    def _refuse_what_was_never_come_to(self) -> None:
+        if not self._plan.strikes:
+            return
+        calls = ", ".join(strike.call for strike in self._plan.strikes)
+        came = [str(each) for each in self._plan.checkpoints]
+        shown = "\n  ".join(came[-LAST_SHOWN:]) or "to none"
+        last = f"its last {LAST_SHOWN} of {len(came)}" if len(came) > LAST_SHOWN else "its"
+        raise NeverReachedError(
+            f"the job has ended and never came to: {calls}; {last} checkpoints:\n  {shown}"
+        )
+
+    def _place_of(self, death: Death) -> str:
+        cursor = decode(death.cursor, pickling=self._memory.pickling)
+        died = Died(self._job_id, death.step, cursor, None, death.deaths, failed=True)
+        return died.place
+
+
+@contextmanager
+def _performed_by(perform: Performer) -> Iterator[None]:
+    token = performer.set(perform)
+    try:
+        yield
+    finally:
+        performer.reset(token)
