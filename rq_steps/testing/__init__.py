@@ -1,0 +1,32 @@
+"""For tests of resumable jobs: interrupt one where you say, and see that it is right all the same.
+
+Names are resolved when they are asked for (PEP 562): importing this loads neither RQ nor Redis.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["LiveJobs", "NeverReachedError", "Place"]
+
+if TYPE_CHECKING:
+    from rq_steps.testing.live import LiveJobs as LiveJobs
+    from rq_steps.testing.place import NeverReachedError as NeverReachedError
+    from rq_steps.testing.place import Place as Place
+
+_ROOMS = {
+    "LiveJobs": "live",
+    "NeverReachedError": "place",
+    "Place": "place",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'rq_steps.testing' has no attribute {name!r}")
+    return getattr(import_module(f"rq_steps.testing.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
