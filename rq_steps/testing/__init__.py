@@ -8,14 +8,36 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["LiveJobs", "NeverReachedError", "Place"]
+__all__ = [
+    "Clock",
+    "Coverage",
+    "Execution",
+    "LiveJobs",
+    "NeverReachedError",
+    "Place",
+    "Rehearsal",
+    "RehearsalError",
+    "everywhere",
+]
 
 if TYPE_CHECKING:
+    from rq_steps.testing.clock import Clock as Clock
+    from rq_steps.testing.errors import RehearsalError as RehearsalError
     from rq_steps.testing.live import LiveJobs as LiveJobs
+    from rq_steps.testing.performance import Execution as Execution
     from rq_steps.testing.place import NeverReachedError as NeverReachedError
     from rq_steps.testing.place import Place as Place
+    from rq_steps.testing.points import Coverage as Coverage
+    from rq_steps.testing.points import everywhere as everywhere
+    from rq_steps.testing.rehearsal import Rehearsal as Rehearsal
 
 _ROOMS = {
+    "Clock": "clock",
+    "Coverage": "points",
+    "Execution": "performance",
+    "Rehearsal": "rehearsal",
+    "RehearsalError": "errors",
+    "everywhere": "points",
     "LiveJobs": "live",
     "NeverReachedError": "place",
     "Place": "place",

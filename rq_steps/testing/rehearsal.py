@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from rq_steps.testing.place import NeverReachedError, Place
 
 from rq_steps.decorators import Performer, performer
 from rq_steps.events import Died
@@ -18,7 +17,8 @@ from rq_steps.testing.clock import Clock
 from rq_steps.testing.errors import RehearsalError
 from rq_steps.testing.memory import Memory
 from rq_steps.testing.performance import CRASHED, FINISHED, Execution, Performance, Plan
-from rq_steps.testing.strikes import Crash, Failure, Interruption
+from rq_steps.testing.place import NeverReachedError, Place
+from rq_steps.testing.strikes import Crash, Failure, Interruption, Strike
 from rq_steps.values import JSON, decode
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Rehearsal:
         self.result: Any = None
         """What the continuable returned."""
         self.executions: list[Execution] = []
-        self._call = lambda: function(*args, **kwargs)
+        self._call: Callable[[], Any] = partial(function, *args, **kwargs)
         self._function = function
         self._job_id = job_id
         self._timeout = None if job_timeout is None else seconds("job_timeout", job_timeout)
@@ -86,8 +86,7 @@ class Rehearsal:
     ) -> None:
         """Have the job interrupted there: by a deploy, or for `max_runtime`, `timeout`, or a
         reason of your own."""
-        place = Place(after, during, cursor, checkpoint)
-        self._plan.strikes.append(Interruption(place, reason))
+        self.strike(Interruption(Place(after, during, cursor, checkpoint), reason))
 
     def crash(
         self,
@@ -103,7 +102,7 @@ class Rehearsal:
 
         What no test can do: `finally` and `except BaseException` of your code still run.
         """
-        self._plan.strikes.append(Crash(Place(after, during, cursor, checkpoint), saved))
+        self.strike(Crash(Place(after, during, cursor, checkpoint), saved))
 
     def fail(
         self,
@@ -115,7 +114,7 @@ class Rehearsal:
         checkpoint: int | None = None,
     ) -> None:
         """Raise an error there."""
-        self._plan.strikes.append(Failure(Place(after, during, cursor, checkpoint), error))
+        self.strike(Failure(Place(after, during, cursor, checkpoint), error))
 
     def start_at(
         self, step: str, cursor: object = None, completed: Mapping[str, object] | None = None
@@ -132,6 +131,10 @@ class Rehearsal:
         if not self._memory.is_empty:
             raise RehearsalError("start_at comes before the first run, and only once")
         self._memory.begin_at(step, cursor, completed or {})
+
+    def strike(self, strike: Strike) -> None:
+        """Have this happen to the job; `interrupt`, `crash` and `fail` are made of it."""
+        self._plan.strikes.append(strike)
 
     # The run
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Protocol
 
-from rq_steps.testing.place import Place
-
 from rq_steps.keeper import ISOLATED, MAX_RUNTIME, MAX_TOTAL_RUNTIME, STOPPING, TIMEOUT, Departure
+from rq_steps.testing.place import Place
 
 _OF_THE_ENGINE = (ISOLATED, MAX_RUNTIME, MAX_TOTAL_RUNTIME, STOPPING, TIMEOUT)
 
