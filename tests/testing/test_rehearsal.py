@@ -202,6 +202,17 @@ def test_a_step_that_was_recorded_before_the_crash_is_skipped() -> None:
     assert rehearsal.result == "3 valid"
 
 
+def test_after_a_crash_every_checkpoint_is_saved_for_some_seconds() -> None:
+    rehearsal = rehearsed(count=12)
+    rehearsal.clock.per_checkpoint = 0.9
+    rehearsal.crash(during="load", cursor=1)
+    rehearsal.crash(during="load", cursor=4)
+    rehearsal.crash(during="load", cursor=10)
+    _, second, third, _ = rehearsal.run().executions
+    assert second.cursor == 3
+    assert third.cursor == 8
+
+
 def test_code_that_swallows_everything_does_not_go_on_after_a_crash() -> None:
     @step
     def stubborn(step: Step) -> None:
@@ -393,10 +404,11 @@ def test_async_continuables_are_rehearsed_too() -> None:
 
 
 def test_a_job_decorator_above_the_continuable_does_not_hide_it() -> None:
-    @job("imports", connection=Redis())
     @continuable
-    def decorated() -> str:
+    def plain() -> str:
         return "done"
+
+    decorated = job("imports", connection=Redis())(plain)
 
     assert Rehearsal(decorated).run().result == "done"
 
@@ -459,7 +471,7 @@ def test_a_job_that_never_ends_is_told_of() -> None:
     ("misuse", "message"),
     [
         (lambda: Rehearsal(process, 3, serializer="yaml"), "'pickle' or 'json', found 'yaml'"),
-        (lambda: Rehearsal(process, 3, job_timeout="long"), "job_timeout must be a number"),
+        (lambda: rehearsed(job_timeout="long"), "job_timeout must be a number"),
         (lambda: rehearsed().interrupt(), "one of after, during and checkpoint"),
         (lambda: rehearsed().crash(after="a", during="b"), "one of after, during and checkpoint"),
         (lambda: rehearsed().clock.advance(-1), "by must be finite and not negative"),
