@@ -34,7 +34,7 @@ class Ledger:
         return [strike for _, strike in self._pending]
 
     def next_at(self, step: str | None, cursor: object, after: str | None) -> Strike | None:
-        """The strike that is to happen at this checkpoint, if there is one. Call it once at each."""
+        """The strike that is to happen at this checkpoint. Call it once at each of them."""
         nth = self._connection.incr(f"{self._key}:checkpoints")
         for number, strike in self._pending:
             if strike.place.matches(step, cursor, after, nth):

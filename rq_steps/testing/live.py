@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis.client import Redis
 from redis.exceptions import RedisError
@@ -26,6 +26,8 @@ from rq_steps.testing.relay import Relay, status_of
 
 if TYPE_CHECKING:
     from rq.job import Job
+
+F = TypeVar("F", str, Callable[..., Any])
 
 _SERIALIZERS = {"json": "rq.serializers.JSONSerializer", "pickle": None}
 
@@ -101,7 +103,7 @@ class LiveJobs:
         """What each worker so far and its work-horses have printed, by the worker's name."""
         return self._relay.outputs
 
-    def enqueue(self, function: Callable[..., Any] | str, *args: Any, **kwargs: Any) -> Job:
+    def enqueue(self, function: F, *args: Any, **kwargs: Any) -> Job:
         """`rq.Queue.enqueue`, with all its keywords.
 
         Raises:

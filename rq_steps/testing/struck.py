@@ -86,6 +86,7 @@ def work(orders: Orders) -> None:
 
 
 def _strike(worker: ContinuableWorkerMixin, blow: Blow) -> None:
+    assert worker.pid is not None
     if blow is Blow.STOP:
         os.kill(worker.pid, signal.SIGTERM)
         wait_until(lambda: worker.stopping, "the stop has not arrived", deadline=_ARRIVES_WITHIN)
