@@ -8,16 +8,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["LiveJobs", "NeverReachedError", "Place"]
+__all__ = ["LiveJobs", "NeverReachedError", "NotOverError", "Place"]
 
 if TYPE_CHECKING:
     from rq_steps.testing.live import LiveJobs as LiveJobs
     from rq_steps.testing.place import NeverReachedError as NeverReachedError
     from rq_steps.testing.place import Place as Place
+    from rq_steps.testing.relay import NotOverError as NotOverError
 
 _ROOMS = {
     "LiveJobs": "live",
     "NeverReachedError": "place",
+    "NotOverError": "relay",
     "Place": "place",
 }
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from redis.client import Redis
+from redis.client import Redis  # and no stand-in that a test has put into `redis`
 from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
 from rq.queue import Queue
@@ -179,7 +179,7 @@ class LiveJobs:
         Raises:
             NotOverError: it is not over by then, or a worker has failed; the message shows what
                 the workers have printed.
-            NeverReachedError: it is over, and has never come to a place where it was to be struck.
+            NeverReachedError: it is over, and never came to a place where it was to be struck.
         """
         orders = self._orders(job)
         self._relay.run(job, orders, deadline)
@@ -188,9 +188,8 @@ class LiveJobs:
         left = Ledger(self.connection, orders.key, orders.strikes).pending
         if left:
             missed = ", ".join(strike.describe() for strike in left)
-            raise NeverReachedError(
-                f"job {job.id} is {status_of(job)}, and never came to: {missed}"
-            )
+            message = f"job {job.id} is {status_of(job)}, and never came to: {missed}"
+            raise NeverReachedError(f"{message}{self._relay.printed}")
 
     def _orders(self, job: Job) -> Orders:
         strikes, self._strikes = self._strikes, []

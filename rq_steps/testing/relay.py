@@ -64,6 +64,11 @@ class Relay:
         """What each worker and its work-horses have printed, by the worker's name."""
         return {worker.name: worker.output for worker in self._workers}
 
+    @property
+    def printed(self) -> str:
+        """All of it, to be shown below the first line of an error."""
+        return "".join(f"\n--- {name}\n{output}" for name, output in self.outputs.items())
+
     def run(self, job: Job, orders: Orders, deadline: float) -> None:
         """Start workers until the job is over.
 
@@ -72,9 +77,10 @@ class Relay:
         """
         end = monotonic() + deadline
         while status_of(job) not in _OVER:
-            worker = self._start(replace(orders, queue_names=_queue_names(job)))
+            names = _queue_names(job)
+            worker = self._start(replace(orders, queue_names=names))
             try:
-                self._wait_for(worker, job, end)
+                self._wait_for(worker, job, names, end)
             except TimeoutError:
                 raise self._not_over(job, f"after {deadline:g} seconds") from None
             finally:
@@ -94,32 +100,37 @@ class Relay:
         self._workers.append(worker)
         return worker
 
-    def _wait_for(self, worker: WorkerProcess, job: Job, end: float) -> None:
-        """Wait until it and its work-horses are gone, or it has nothing more to do for the job."""
-        names = _queue_names(job)
+    def _wait_for(self, worker: WorkerProcess, job: Job, names: list[str], end: float) -> None:
+        """Wait until it has ended, or has nothing more to do for the job, and then ends."""
 
         def is_done() -> bool:
-            if worker.running or worker.processes:
-                return status_of(job) in _OVER or _queue_names(job)[0] not in names
-            return True
+            has_ended = not worker.running
+            return has_ended or status_of(job) in _OVER or _queue_names(job)[0] not in names
 
         wait_until(is_done, f"{worker.name} is not done", deadline=end - monotonic())
-        if worker.running:
+        if worker.status is None:
             worker.terminate()
             with suppress(TimeoutError):
                 worker.wait(_ENDS_WITHIN)
-        elif worker.wait() > 0 and status_of(job) not in _OVER:
-            raise self._not_over(job, f"and {worker.name} ended with status {worker.wait()}")
+        elif worker.status < 0:
+            _wait_for_horse(worker)
+        elif worker.status > 0 and status_of(job) not in _OVER:
+            raise self._not_over(job, f"and {worker.name} ended with status {worker.status}")
 
     def _not_over(self, job: Job, why: str) -> NotOverError:
-        printed = "".join(f"\n--- {name}\n{output}" for name, output in self.outputs.items())
-        return NotOverError(f"job {job.id} is {status_of(job)} {why}{printed}")
+        return NotOverError(f"job {job.id} is {status_of(job)} {why}{self.printed}")
 
 
 def status_of(job: Job) -> str:
     """As Redis has it; `deleted` where the job is gone."""
     status = job.connection.hget(job.key, "status")
     return status.decode() if isinstance(status, bytes) else "deleted"
+
+
+def _wait_for_horse(worker: WorkerProcess) -> None:
+    """Where somebody has killed its worker alone, it puts the job back itself."""
+    with suppress(TimeoutError):
+        wait_until(lambda: not worker.processes, "it does not end", deadline=_ENDS_WITHIN)
 
 
 def _queue_names(job: Job) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from redis.client import Redis
 from rq.queue import Queue
 from rq.utils import import_attribute
+from rq.worker import SpawnWorker
 
 from rq_steps import performing
 from rq_steps.execution import Execution
@@ -70,11 +71,10 @@ def work(orders: Orders) -> None:
     """Be a worker until told to stop, or struck.
 
     Raises:
-        TypeError: its class does not know how to interrupt a continuable.
+        TypeError: of its class, no worker can be struck.
     """
-    base = import_attribute(orders.worker_class)
-    if not (isinstance(base, type) and issubclass(base, ContinuableWorkerMixin)):
-        raise TypeError(f"{orders.worker_class} has no rq_steps.ContinuableWorkerMixin")
+    base: Any = import_attribute(orders.worker_class)
+    _refuse_unstrikable(base)
     struck: Any = type(base.__name__, (StruckMixin, base), {"orders": orders})
     connection = Redis.from_url(orders.url)
     queues = [
@@ -85,12 +85,20 @@ def work(orders: Orders) -> None:
     worker.work()
 
 
+def _refuse_unstrikable(base: Any) -> None:
+    if not (isinstance(base, type) and issubclass(base, ContinuableWorkerMixin)):
+        raise TypeError(f"{base} has no rq_steps.ContinuableWorkerMixin")
+    if issubclass(base, SpawnWorker):
+        raise TypeError(f"{base} starts work-horses that know of no orders: use one that forks")
+
+
 def _strike(worker: ContinuableWorkerMixin, blow: Blow) -> None:
     assert worker.pid is not None
     if blow is Blow.STOP:
         os.kill(worker.pid, signal.SIGTERM)
         wait_until(lambda: worker.stopping, "the stop has not arrived", deadline=_ARRIVES_WITHIN)
         return
-    if blow is Blow.KILL:
-        os.kill(worker.pid, signal.SIGKILL)
+    if blow is Blow.KILL:  # and what the job has started, as when a machine is lost
+        os.killpg(worker.pid, signal.SIGKILL)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)

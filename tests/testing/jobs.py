@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+from redis import Redis
 from rq import get_current_job
 
 from rq_steps import Step, continuable, step
 
-ROWS = 5
+ROWS = 4
 
 
-def note(what: object) -> None:
-    """Remember it, in the order in which it happened."""
+def done(connection: Redis) -> list[str]:
+    """What the jobs have done, in the order in which it happened."""
+    return [each.decode() for each in connection.lrange("done", 0, -1)]  # type: ignore[union-attr]  # it decodes nothing
+
+
+def do(what: object) -> None:
+    _connection().rpush("done", str(what))
+
+
+def _connection() -> Redis:
     job = get_current_job()
     assert job is not None
-    job.connection.rpush("notes", str(what))
+    return job.connection
 
 
 @step
 def validate() -> int:
-    note("validate")
+    do("validate")
     return ROWS
 
 
 @step
 def import_rows(step: Step) -> None:
     for row in step.each(range(ROWS)):
-        note(row)
+        do(row)
 
 
 @step
 def clean_up() -> None:
-    note("clean_up")
+    do("clean_up")
 
 
 @continuable(save_every=0)
@@ -39,3 +48,38 @@ def process_import() -> int:
     import_rows()
     clean_up()
     return total
+
+
+@step
+def move() -> None:
+    do(_queue_name())
+
+
+@step
+def arrive() -> None:
+    do(_queue_name())
+
+
+@continuable(resume_queue="elsewhere")
+def travel() -> None:
+    move()
+    arrive()
+
+
+def _queue_name() -> str:
+    job = get_current_job()
+    assert job is not None
+    return str(job.origin)
+
+
+def plain() -> str:
+    return "plain"
+
+
+def fail() -> None:
+    raise ValueError("as it happens")
+
+
+def hold() -> None:
+    """Go on when somebody says so, which nobody does."""
+    _connection().blpop(["never"], timeout=600)
