@@ -216,10 +216,20 @@ def _refuse_unnameable(function: Callable[..., Any]) -> None:
         raise ValueError(f"{name} is in the script that runs: put it into a module of its own")
     if "<" in function.__qualname__:
         raise ValueError(f"{name} is inside a function: put it at the top level of its module")
-    module = sys.modules.get(function.__module__)
+    if not _is_on_path(function.__module__):
+        raise ValueError(
+            f"{name}: its module was not found by sys.path, so no worker can import it"
+        )
     try:
-        found = attrgetter(function.__qualname__)(module)
-    except AttributeError:
+        found = attrgetter(function.__qualname__)(sys.modules[function.__module__])
+    except (AttributeError, KeyError):
         found = None
     if found is not function:
         raise ValueError(f"{name} is not what a worker would find: under that name is {found!r}")
+
+
+def _is_on_path(module: str) -> bool:
+    """Not what pytest has loaded from its file alone: `--import-mode=importlib` does."""
+    top, _, _ = module.partition(".")
+    finders = (getattr(finder, "find_spec", None) for finder in sys.meta_path)
+    return any(find and find(top, None) for find in finders)

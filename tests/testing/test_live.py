@@ -172,6 +172,13 @@ def of_the_script() -> Callable[..., None]:
     return function
 
 
+def of_no_module() -> Callable[..., None]:
+    """As of a test module of `--import-mode=importlib`."""
+    function = local()
+    function.__module__, function.__qualname__ = "loaded_from_its_file", "inner"
+    return function
+
+
 def renamed() -> Callable[..., None]:
     function = local()
     function.__qualname__ = "local"
@@ -185,6 +192,7 @@ def renamed() -> Callable[..., None]:
         (lambda: None, "inside a function"),
         (of_the_script(), "in the script that runs"),
         (renamed(), "not what a worker would find"),
+        (of_no_module(), "not found by sys.path"),
     ],
 )
 def test_a_function_that_a_worker_could_not_import_is_refused(
