@@ -25,8 +25,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 
-from redis import Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.client import Redis  # and no stand-in that a test has put into `redis`
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 BINARY_VARIABLE = "RQ_STEPS_SERVER_BINARY"

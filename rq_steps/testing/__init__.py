@@ -14,6 +14,7 @@ __all__ = [
     "Execution",
     "LiveJobs",
     "NeverReachedError",
+    "NotOverError",
     "Place",
     "Rehearsal",
     "RehearsalError",
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rq_steps.testing.points import Coverage as Coverage
     from rq_steps.testing.points import everywhere as everywhere
     from rq_steps.testing.rehearsal import Rehearsal as Rehearsal
+    from rq_steps.testing.relay import NotOverError as NotOverError
 
 _ROOMS = {
     "Clock": "clock",
@@ -40,6 +42,7 @@ _ROOMS = {
     "everywhere": "points",
     "LiveJobs": "live",
     "NeverReachedError": "place",
+    "NotOverError": "relay",
     "Place": "place",
 }
 
