@@ -27,6 +27,7 @@ class IdlerMixin(EnduranceMixin):
     its way, or nobody catch what RQ raises."""
 
     _may_leave = False
+    _shall_leave = False
     _waiting: threading.Event | None = None
     _client_id = 0
 
@@ -37,6 +38,7 @@ class IdlerMixin(EnduranceMixin):
         except StopRequested:
             if self._may_leave or os.getpid() != self.pid:  # a scheduler, not yet itself
                 raise
+            self._shall_leave = True
             self._end_wait()
         except AWAY as error:
             self.log.warning("%s: Redis is away: %s", self.who, error)
@@ -45,7 +47,7 @@ class IdlerMixin(EnduranceMixin):
         """Each turn of RQ's loop begins here; a suspended worker stays here."""
         self._may_leave = True
         try:
-            if self.stopping:
+            if self._shall_leave:
                 raise StopRequested
             super().check_for_suspension(burst)
         finally:
