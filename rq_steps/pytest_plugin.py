@@ -9,7 +9,23 @@ import pytest
 
 if TYPE_CHECKING:
     from rq_steps.server import PrivateServer
-    from rq_steps.testing import LiveJobs
+    from rq_steps.testing import Everywhere, LiveJobs, Rehearsal
+
+
+@pytest.fixture
+def rehearse() -> type[Rehearsal]:
+    """`rq_steps.testing.Rehearsal`: a job that is performed in memory, and cut where you say."""
+    from rq_steps.testing import Rehearsal
+
+    return Rehearsal
+
+
+@pytest.fixture
+def everywhere() -> Everywhere:
+    """`rq_steps.testing.everywhere`: a job is cut at every point where it can be."""
+    from rq_steps.testing import everywhere
+
+    return everywhere
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __all__ = [
     "Clock",
     "Coverage",
+    "Everywhere",
     "Execution",
     "LiveJobs",
     "NeverReachedError",
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rq_steps.testing.place import NeverReachedError as NeverReachedError
     from rq_steps.testing.place import Place as Place
     from rq_steps.testing.points import Coverage as Coverage
+    from rq_steps.testing.points import Everywhere as Everywhere
     from rq_steps.testing.points import everywhere as everywhere
     from rq_steps.testing.rehearsal import Rehearsal as Rehearsal
     from rq_steps.testing.relay import NotOverError as NotOverError
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Clock": "clock",
     "Coverage": "points",
+    "Everywhere": "points",
     "Execution": "performance",
     "Rehearsal": "rehearsal",
     "RehearsalError": "errors",

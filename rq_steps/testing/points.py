@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
+from typing import Protocol, TypeAlias
 
 from rq_steps.events import StepCompleted, StepStarted
 from rq_steps.testing.performance import Checkpoint
@@ -14,8 +15,8 @@ from rq_steps.testing.place import NeverReachedError, Place
 from rq_steps.testing.rehearsal import Rehearsal
 from rq_steps.testing.strikes import Crash, Interruption, Strike
 
-Make = Callable[[], Rehearsal]
-Check = Callable[[Rehearsal], object]
+Make: TypeAlias = Callable[[], Rehearsal]
+Check: TypeAlias = Callable[[Rehearsal], object]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,14 @@ class Point:
 
     title: str
     strikes: tuple[Strike, ...]
+
+
+class Everywhere(Protocol):
+    """What the fixture `everywhere` gives: the function of that name."""
+
+    def __call__(
+        self, make: Make, check: Check, *, at_most: int = 400, seed: int = 0, crashes: bool = True
+    ) -> Coverage: ...
 
 
 def everywhere(

@@ -51,6 +51,27 @@ def test_an_import_survives(live_jobs, how, tmp_path):
     assert done.read_text() == {"stop": "0123", "kill_horse": "01123"}[how]
 """
 
+IN_MEMORY = """
+import pytest
+from jobs import process_import
+
+def test_an_import_is_rehearsed(rehearse, tmp_path):
+    rehearsal = rehearse(process_import, str(tmp_path / "done"))
+    rehearsal.interrupt(during="import_rows", cursor=2)
+    assert rehearsal.run().result == 4
+    assert (tmp_path / "done").read_text() == "0123"
+
+def test_an_import_is_wrong_somewhere(everywhere, rehearse, tmp_path):
+    done = tmp_path / "done"
+
+    def make():
+        done.write_text("")
+        return rehearse(process_import, str(done))
+
+    with pytest.raises(AssertionError, match="crashed at"):
+        everywhere(make, lambda _: done.read_text() == "0123")
+"""
+
 FAILS = """
 from jobs import process_import
 
@@ -105,6 +126,12 @@ def test_loading_the_plugin_loads_neither_rq_nor_redis(tmp_path: Path) -> None:
 
 def test_users_jobs_run_with_a_server_for_each_worker_of_xdist(tmp_path: Path) -> None:
     status, printed = run_tests(tmp_path, PASSES, "-p", "xdist", "-n", "2")
+    assert status == pytest.ExitCode.OK, printed
+    assert "2 passed" in printed
+
+
+def test_users_jobs_are_rehearsed_in_memory(tmp_path: Path) -> None:
+    status, printed = run_tests(tmp_path, IN_MEMORY)
     assert status == pytest.ExitCode.OK, printed
     assert "2 passed" in printed
 
