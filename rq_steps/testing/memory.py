@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rq_steps.meta import progress
 from rq_steps.poison import is_poison
-from rq_steps.record import Completed, Current, Death, Record, Run, after_death
+from rq_steps.record import Completed, Current, Death, Record, Run, after_death, revived
 from rq_steps.values import JSON, decode, encode
 
 RUN = Run("rehearsal", None)
@@ -41,8 +41,9 @@ class Memory:
     def die(self) -> tuple[Death, bool]:
         """The execution has died. What is left, and is it one death too many?"""
         death = after_death(self._head, RUN)
-        self._head = death.head
-        return death, is_poison(death)
+        buried = is_poison(death)
+        self._head = revived(death.head) if buried else death.head
+        return death, buried
 
     def begin_at(self, step: str, cursor: object, completed: Mapping[str, object]) -> None:
         """As if an earlier execution had come so far."""
@@ -54,9 +55,13 @@ class Memory:
 
     def shown(self) -> dict[str, JSON]:
         """As `job.meta["rq_steps"]` shows it."""
-        record = self.load()
-        cursor = record.current and decode(record.current.cursor, pickling=self.pickling)
-        return progress(record, cursor)
+        return progress(self.load(), self.cursor)
+
+    @property
+    def cursor(self) -> object:
+        """Of the step in hand; None where none is."""
+        current = self.load().current
+        return current and decode(current.cursor, pickling=self.pickling)
 
     def _encode(self, value: object) -> JSON:
         return encode(value, pickling=self.pickling)

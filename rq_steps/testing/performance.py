@@ -75,17 +75,14 @@ class Execution:
     """How often the record was saved."""
     record: dict[str, JSON]
     """What is left when it has ended, as `job.meta["rq_steps"]` shows it."""
+    cursor: object
+    """The next thing to do in the step that has not completed, as the next execution finds it."""
     events: tuple[Event, ...]
 
     @property
     def step(self) -> JSON:
         """The step that has begun and not completed."""
         return self.record["step"]
-
-    @property
-    def cursor(self) -> JSON:
-        """The next thing that is to be done in it."""
-        return self.record["cursor"]
 
 
 class Plan:
@@ -153,6 +150,8 @@ class Performance:
         )
         self._continuation = Continuation(record, self)
         self._conclusion = Conclusion(self._continuation, options, self, "", self._save_last)
+        self._timeout = timeout
+        self._attended_at = clock.now
         self._came = len(plan.checkpoints)
         self._known = len(record.completed)
         self._saves = 0
@@ -189,6 +188,7 @@ class Performance:
             checkpoints=tuple(self._plan.checkpoints[self._came :]),
             saves=self._saves,
             record=self._memory.shown(),
+            cursor=self._memory.cursor,
             events=tuple(self._events),
         )
 
@@ -196,7 +196,8 @@ class Performance:
 
     def attend(self) -> Departure | None:
         self._clock.advance(self._clock.per_checkpoint)
-        self._deadlines.attended(self._clock.now)
+        self._deadlines.attended(self._attended_at)
+        self._attended_at = self._clock.now
         self._tell_of_gap()
         departure = self._departure()
         self._deadlines.passed()
@@ -254,7 +255,8 @@ class Performance:
         with self._continuation.entered():
             self._announce()
             try:
-                return function(), None
+                with self._clock.timing(self._timeout):
+                    return function(), None
             except BaseException as error:
                 self._error = None if self._dead else error
                 return None, error

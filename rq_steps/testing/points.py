@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Protocol, TypeAlias
 
+from rq.exceptions import AbandonedJobError
+
+from rq_steps.errors import ResumeLimitError
 from rq_steps.events import StepCompleted, StepStarted
 from rq_steps.testing.performance import Checkpoint
 from rq_steps.testing.place import NeverReachedError, Place
@@ -64,9 +67,12 @@ def everywhere(
         crashes: is the job to survive crashes, too? What it had in hand is then repeated.
 
     Raises:
+        ValueError: `at_most` is no number of points.
         AssertionError: the job is not right; names the point, the record there, and the lines that
             reproduce it.
     """
+    if at_most < 1:
+        raise ValueError(f"at_most is a number of points, from 1: found {at_most}")
     checkpoints, completed = _uncut(make, check)
     points = [*_points(checkpoints, completed, crashes)]
     tried = _sample(points, _borders(checkpoints), at_most, seed)
@@ -160,19 +166,25 @@ def _try(point: Point, make: Make, check: Check) -> None:
     for strike in point.strikes:
         rehearsal.strike(strike)
     try:
-        _run(rehearsal)
+        _run(rehearsal, len(point.strikes))
         _check(rehearsal, check)
     except Exception as error:
         raise AssertionError(_report(rehearsal, point, error)) from error
 
 
-def _run(rehearsal: Rehearsal) -> None:
-    """A job that was cut need not come to as many checkpoints once more."""
+def _run(rehearsal: Rehearsal, cuts: int) -> None:
+    """A job that was cut need not come to as many checkpoints once more. One that was cut more
+    often than `max_resumptions` allows is requeued, as `rq requeue` does, and gets another round.
+    """
     try:
         rehearsal.run()
     except NeverReachedError:
         if len(rehearsal.executions) == 1:
             raise
+    except (ResumeLimitError, AbandonedJobError):
+        if not cuts:
+            raise
+        _run(rehearsal, cuts - 1)
 
 
 def _check(rehearsal: Rehearsal, check: Check) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from functools import partial
+from inspect import iscoroutinefunction, unwrap
 from typing import TYPE_CHECKING, Any
+
+from rq.utils import parse_timeout
 
 from rq_steps.decorators import Performer, performer
 from rq_steps.events import Died
@@ -47,7 +51,7 @@ class Rehearsal:
     Args:
         function: the continuable.
         job_id: names the job in events and logs.
-        job_timeout: seconds, as RQ takes it; None for no timeout.
+        job_timeout: seconds, or what RQ takes, such as "10m"; None for no timeout.
         serializer: `pickle` or `json`: with RQ's JSON serializer nothing is ever pickled.
     """
 
@@ -56,7 +60,7 @@ class Rehearsal:
         function: Callable[..., Any],
         *args: Any,
         job_id: str = "rehearsal",
-        job_timeout: Seconds | None = 180,
+        job_timeout: Seconds | str | None = 180,
         serializer: str = "pickle",
         **kwargs: Any,
     ) -> None:
@@ -69,9 +73,13 @@ class Rehearsal:
         self._call: Callable[[], Any] = partial(function, *args, **kwargs)
         self._function = function
         self._job_id = job_id
-        self._timeout = None if job_timeout is None else seconds("job_timeout", job_timeout)
+        self._timeout = _timeout(job_timeout)
         self._memory = Memory(pickling=serializer == "pickle")
         self._plan = Plan()
+
+    def __repr__(self) -> str:
+        name, times = _name_of(self._function), len(self.executions)
+        return f"<rehearsal of {name}: {self.outcome} after {times} executions>"
 
     # What is to happen
 
@@ -151,6 +159,7 @@ class Rehearsal:
         """
         if self.executions and self.outcome == FINISHED:
             raise RehearsalError("the job has finished: make a new Rehearsal")
+        self._refuse_running_loop()
         for _ in range(MOST_EXECUTIONS):
             execution = self._perform()
             if execution.outcome == FINISHED:
@@ -196,11 +205,19 @@ class Rehearsal:
             if performance is not None:
                 self._note(performance.execution)
         if performance is None:
-            name = getattr(self._function, "__name__", repr(self._function))
+            name = _name_of(self._function)
             raise RehearsalError(f"{name} is no continuable: decorate it with @continuable")
         if self.outcome == FINISHED:
             self.result = result
         return self.executions[-1]
+
+    def _refuse_running_loop(self) -> None:
+        if iscoroutinefunction(unwrap(self._function)) and _is_in_loop():
+            name = _name_of(self._function)
+            raise RehearsalError(
+                f"{name} brings an event loop of its own, as in a worker: rehearse it in a test "
+                "that is no coroutine"
+            )
 
     def _note(self, execution: Execution) -> None:
         self.executions.append(execution)
@@ -229,6 +246,25 @@ class Rehearsal:
         cursor = decode(death.cursor, pickling=self._memory.pickling)
         died = Died(self._job_id, death.step, cursor, None, death.deaths, failed=True)
         return died.place
+
+
+def _timeout(given: Seconds | str | None) -> float | None:
+    """As RQ reads it: -1 is none."""
+    if isinstance(given, str):
+        given = parse_timeout(given)
+    return None if given in (None, -1) else seconds("job_timeout", given)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", repr(function))
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextmanager
