@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
 from inspect import iscoroutinefunction, unwrap
 from typing import TYPE_CHECKING, Any
 
+from rq.exceptions import TimeoutFormatError
 from rq.utils import parse_timeout
 
 from rq_steps.decorators import Performer, performer
@@ -17,6 +17,7 @@ from rq_steps.keeper import STOPPING
 from rq_steps.options import Options, Seconds, seconds
 from rq_steps.performing import is_run_by
 from rq_steps.poison import why_buried
+from rq_steps.testing.call import Call
 from rq_steps.testing.clock import Clock
 from rq_steps.testing.errors import RehearsalError
 from rq_steps.testing.memory import Memory
@@ -53,6 +54,12 @@ class Rehearsal:
         job_id: names the job in events and logs.
         job_timeout: seconds, or what RQ takes, such as "10m"; None for no timeout.
         serializer: `pickle` or `json`: with RQ's JSON serializer nothing is ever pickled.
+
+    The other arguments are the continuable's. Each execution has copies, as in a worker.
+
+    Raises:
+        TypeError, ValueError: `job_timeout` or `serializer` is not what it has to be.
+        RehearsalError: RQ could not enqueue the job with these arguments.
     """
 
     def __init__(
@@ -70,7 +77,7 @@ class Rehearsal:
         self.result: Any = None
         """What the continuable returned."""
         self.executions: list[Execution] = []
-        self._call: Callable[[], Any] = partial(function, *args, **kwargs)
+        self._call = Call(function, args, kwargs, pickling=serializer == "pickle")
         self._function = function
         self._job_id = job_id
         self._timeout = _timeout(job_timeout)
@@ -251,7 +258,8 @@ class Rehearsal:
 def _timeout(given: Seconds | str | None) -> float | None:
     """As RQ reads it: -1 is none."""
     if isinstance(given, str):
-        given = parse_timeout(given)
+        with suppress(TimeoutFormatError):
+            given = parse_timeout(given)
     return None if given in (None, -1) else seconds("job_timeout", given)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import date
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from rq_steps import (
     continuable,
     step,
 )
-from rq_steps.testing import Clock, Rehearsal, everywhere
+from rq_steps.testing import Clock, Rehearsal, RehearsalError, everywhere
 
 done: list[Any] = []
 
@@ -179,7 +180,68 @@ def throttle() -> None:
 )
 def test_an_odd_job_is_right_everywhere(function: Any, args: list[Any], result: Any) -> None:
     is_right(function, *args, result=result)
-    is_right(function, *args, result=result, serializer="json")
+
+
+class Forgetful:
+    total = 0
+
+    @step
+    def count(self) -> None:
+        self.total = 10
+
+    @step
+    def tell(self) -> int:
+        return self.total
+
+    @continuable
+    def run(self) -> int:
+        self.count()
+        return self.tell()
+
+
+@continuable
+def emptying(numbers: list[int]) -> int:
+    rows(2)
+
+    @step
+    def take() -> int:
+        return len(numbers)
+
+    numbers.pop()
+    return take()
+
+
+def test_what_an_execution_does_to_the_object_the_next_one_does_not_see() -> None:
+    rehearsal = Rehearsal(Forgetful().run)
+    rehearsal.interrupt(after="count")
+    assert rehearsal.run().result == 0
+
+
+@pytest.mark.parametrize("serializer", ["pickle", "json"])
+def test_what_an_execution_does_to_an_argument_the_next_one_does_not_see(serializer: str) -> None:
+    given = [1, 2, 3]
+    rehearsal = Rehearsal(emptying, given, serializer=serializer)
+    rehearsal.interrupt(after="rows")
+    assert rehearsal.run().result == 2
+    assert given == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("argument", "serializer"), [(threading.Lock(), "pickle"), (date(2026, 1, 1), "json")]
+)
+def test_what_rq_could_not_enqueue_is_refused(argument: object, serializer: str) -> None:
+    with pytest.raises(RehearsalError, match="could not enqueue the job with these arguments"):
+        Rehearsal(import_rows, argument, serializer=serializer)
+
+
+def test_a_class_method_is_rehearsed_with_its_class() -> None:
+    class Local:
+        @classmethod
+        @continuable
+        def run(cls) -> str:
+            return cls.__name__
+
+    assert Rehearsal(Local.run).run().result == "Local"
 
 
 def test_an_async_job_is_refused_where_a_loop_runs_already() -> None:
