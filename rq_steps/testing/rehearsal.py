@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from inspect import iscoroutinefunction, unwrap
 from typing import TYPE_CHECKING, Any
 
@@ -258,8 +258,11 @@ class Rehearsal:
 def _timeout(given: Seconds | str | None) -> float | None:
     """As RQ reads it: -1 is none."""
     if isinstance(given, str):
-        with suppress(TimeoutFormatError):
+        try:
             given = parse_timeout(given)
+        except TimeoutFormatError as error:
+            message = f"job_timeout must be a number of seconds, or as '10m': found {given!r}"
+            raise ValueError(message) from error
     return None if given in (None, -1) else seconds("job_timeout", given)
 
 
