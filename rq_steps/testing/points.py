@@ -103,7 +103,9 @@ def _pass(make: Make, check: Check, when: str) -> Rehearsal:
     try:
         rehearsal.run()
         _check(rehearsal, check)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also what pytest.fail raises, and sys.exit
         raise AssertionError(f"the job is not right {when}\n{_said(error)}") from error
     return rehearsal
 
@@ -168,7 +170,9 @@ def _try(point: Point, make: Make, check: Check) -> None:
     try:
         _run(rehearsal, len(point.strikes))
         _check(rehearsal, check)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also what pytest.fail raises, and sys.exit
         raise AssertionError(_report(rehearsal, point, error)) from error
 
 
@@ -192,7 +196,7 @@ def _check(rehearsal: Rehearsal, check: Check) -> None:
         raise AssertionError("check returned False")
 
 
-def _report(rehearsal: Rehearsal, point: Point, error: Exception) -> str:
+def _report(rehearsal: Rehearsal, point: Point, error: BaseException) -> str:
     cut = rehearsal.executions[: len(point.strikes)]
     calls = [f"rehearsal.{strike.call}" for strike in point.strikes]
     return "\n".join(
@@ -206,5 +210,5 @@ def _report(rehearsal: Rehearsal, point: Point, error: Exception) -> str:
     )
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from typing import Any
@@ -430,6 +432,24 @@ def test_an_async_step_that_is_not_awaited_is_told() -> None:
     with pytest.raises(InvalidStepError, match="called and not awaited"):
         Rehearsal(forgetful).run()
     done.pop().close()
+
+
+@pytest.mark.parametrize("leave", [sys.exit, pytest.fail])
+def test_however_a_check_fails_the_point_is_named(leave: Callable[[str], object]) -> None:
+    def check(rehearsal: Rehearsal) -> None:
+        if len(rehearsal.executions) > 1:
+            leave("not right")
+
+    with pytest.raises(AssertionError, match=r"interrupted at checkpoint 1.*\n.*: not right"):
+        everywhere(partial(Rehearsal, import_rows, 3), check)
+
+
+def test_who_interrupts_a_test_is_obeyed() -> None:
+    def check(rehearsal: Rehearsal) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        everywhere(partial(Rehearsal, import_rows, 3), check)
 
 
 # What the kit says of itself
