@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from redis import Redis
 from rq.decorators import job
 from rq.exceptions import AbandonedJobError
 from rq.timeouts import JobTimeoutException
@@ -16,7 +17,6 @@ from rq_steps import (
     InvalidStepError,
     ResumeLimitError,
     Step,
-    UnserializableError,
     continuable,
     step,
 )
@@ -162,12 +162,6 @@ def throttle() -> None:
     throttled()
 
 
-@job("default", connection=None)  # type: ignore[call-arg,arg-type]  # what no test connects to
-@continuable
-def stacked(count: int) -> int:
-    return rows(count)
-
-
 @pytest.mark.parametrize(
     ("function", "args", "result"),
     [
@@ -179,7 +173,7 @@ def stacked(count: int) -> int:
         (pair, [], None),
         (count_days, [], None),
         (throttle, [], None),
-        (stacked, [3], 3),
+        (job("default", connection=Redis())(import_rows), [3], 3),
     ],
     ids=lambda each: getattr(each, "__qualname__", ""),
 )
@@ -203,12 +197,6 @@ def test_a_plain_job_is_rehearsed_where_a_loop_runs() -> None:
     assert asyncio.run(in_a_loop()) == 2
 
 
-def test_an_isolated_step_has_an_execution_of_its_own() -> None:
-    rehearsal = Rehearsal(lift).run()
-    assert [each.ran for each in rehearsal.executions] == [("rows",), ("heavy",), ("light",)]
-    assert [each.reason for each in rehearsal.executions] == ["isolated", "isolated", None]
-
-
 def test_a_job_that_waits_comes_back_after_its_wait() -> None:
     rehearsal = Rehearsal(throttle)
     began = rehearsal.clock.now
@@ -230,20 +218,6 @@ def test_the_cursor_of_an_execution_is_the_value_itself(
     rehearsal = Rehearsal(function)
     rehearsal.interrupt(during=during, cursor=cursor)
     assert rehearsal.run().executions[0].cursor == cursor
-
-
-def test_what_json_cannot_hold_is_refused_where_nothing_is_pickled() -> None:
-    @continuable
-    def keep() -> object:
-        return rows.with_options(name="kept")(0) or complex_thing()
-
-    @step
-    def complex_thing() -> object:
-        return object
-
-    assert Rehearsal(keep).run().result is object
-    with pytest.raises(UnserializableError, match="result of step 'complex_thing'"):
-        Rehearsal(keep, serializer="json").run()
 
 
 # Limits
@@ -384,18 +358,6 @@ def test_a_job_that_swallows_its_interruption_leaves_all_the_same() -> None:
     rehearsal.interrupt(checkpoint=2)
     rehearsal.run()
     assert done == [0, "Interrupt", "Interrupt", "Interrupt", 0, 1, 2, 3]
-    assert rehearsal.executions[0].skipped == rehearsal.executions[1].skipped == ()
-
-
-def test_what_a_job_does_after_it_has_swallowed_its_death_is_not_kept() -> None:
-    rehearsal = Rehearsal(swallow)
-    rehearsal.crash(checkpoint=2)
-    crashed, _ = rehearsal.run().executions
-    assert (crashed.outcome, crashed.step, crashed.record["completed"]) == (
-        "crashed",
-        "stubborn",
-        [],
-    )
 
 
 def test_an_async_step_that_is_not_awaited_is_told() -> None:
