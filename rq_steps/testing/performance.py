@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from rq_steps.attention import Attention
@@ -26,94 +25,10 @@ from rq_steps.options import Options
 from rq_steps.outcome import Interrupted
 from rq_steps.settings import GRACE
 from rq_steps.testing.clock import Clock
+from rq_steps.testing.execution import CRASHED, ERRORED, FAILED, FINISHED, INTERRUPTED, Execution
 from rq_steps.testing.memory import Memory
-from rq_steps.testing.strikes import Crash, Strike
-from rq_steps.values import JSON
-
-FINISHED = "finished"
-INTERRUPTED = "interrupted"
-ERRORED = "errored"
-FAILED = "failed"
-CRASHED = "crashed"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a job was when it came to one."""
-
-    number: int
-    """Counted from 1, over all executions."""
-    step: str | None
-    """The step that was under way; None between two steps."""
-    cursor: object
-    after: str | None
-    """The step that had completed last."""
-
-    def __str__(self) -> str:
-        if self.step is None:
-            return f"checkpoint {self.number}, after '{self.after}'"
-        return f"checkpoint {self.number}, in '{self.step}' at cursor {self.cursor!r}"
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How one execution of a rehearsed job went."""
-
-    outcome: str
-    """`finished`, `interrupted`, `errored` (and resumed), `failed` or `crashed`."""
-    reason: str | None
-    """Why it was interrupted."""
-    wait: float
-    """Seconds until the job comes back."""
-    error: BaseException | None
-    ran: tuple[str, ...]
-    """The names of the steps that ran, begun here or resumed."""
-    skipped: tuple[str, ...]
-    """The names of the steps that had completed before."""
-    checkpoints: tuple[Checkpoint, ...]
-    saves: int
-    """How often the record was saved."""
-    record: dict[str, JSON]
-    """What is left when it has ended, as `job.meta["rq_steps"]` shows it."""
-    cursor: object
-    """The next thing to do in the step that has not completed, as the next execution finds it."""
-    events: tuple[Event, ...]
-
-    @property
-    def step(self) -> JSON:
-        """The step that has begun and not completed."""
-        return self.record["step"]
-
-
-class Plan:
-    """The strikes that are still to come, and the checkpoints that were come to."""
-
-    def __init__(self) -> None:
-        self.strikes: list[Strike] = []
-        self.checkpoints: list[Checkpoint] = []
-
-    def come_to(self, step: str | None, cursor: object, after: str | None) -> Strike | None:
-        """Count a checkpoint. What strikes there?"""
-        here = Checkpoint(len(self.checkpoints) + 1, step, cursor, after)
-        self.checkpoints.append(here)
-        return self._take(
-            lambda strike: (
-                not _is_of_completion(strike)
-                and strike.place.matches(step, cursor, after, here.number)
-            )
-        )
-
-    def complete(self, step: str) -> Crash | None:
-        """A step has completed. What crashes before anybody knows, or as soon as it is known?"""
-        struck = self._take(lambda strike: _is_of_completion(strike) and strike.place.after == step)
-        assert struck is None or isinstance(struck, Crash)
-        return struck
-
-    def _take(self, is_due: Callable[[Strike], bool]) -> Strike | None:
-        due = next((strike for strike in self.strikes if is_due(strike)), None)
-        if due is not None:
-            self.strikes.remove(due)
-        return due
+from rq_steps.testing.plan import Plan
+from rq_steps.testing.strikes import Crash
 
 
 class Performance:
@@ -306,7 +221,3 @@ class Performance:
         if self._interrupted is None:
             return FINISHED
         return ERRORED if self._interrupted.reason == ERROR else INTERRUPTED
-
-
-def _is_of_completion(strike: Strike) -> bool:
-    return isinstance(strike, Crash) and strike.place.after is not None

@@ -13,7 +13,7 @@ from rq.exceptions import AbandonedJobError
 
 from rq_steps.errors import ResumeLimitError
 from rq_steps.events import StepCompleted, StepStarted
-from rq_steps.testing.performance import Checkpoint
+from rq_steps.testing.execution import Checkpoint
 from rq_steps.testing.place import NeverReachedError, Place
 from rq_steps.testing.rehearsal import Rehearsal
 from rq_steps.testing.strikes import Crash, Interruption, Strike

@@ -20,9 +20,11 @@ from rq_steps.poison import why_buried
 from rq_steps.testing.call import Call
 from rq_steps.testing.clock import Clock
 from rq_steps.testing.errors import RehearsalError
+from rq_steps.testing.execution import CRASHED, FINISHED, Execution
 from rq_steps.testing.memory import Memory
-from rq_steps.testing.performance import CRASHED, FINISHED, Execution, Performance, Plan
+from rq_steps.testing.performance import Performance
 from rq_steps.testing.place import NeverReachedError, Place
+from rq_steps.testing.plan import Plan
 from rq_steps.testing.strikes import Crash, Failure, Interruption, Strike
 from rq_steps.values import JSON, decode
 

@@ -471,7 +471,6 @@ def test_a_job_that_never_ends_is_told_of() -> None:
     ("misuse", "message"),
     [
         (lambda: Rehearsal(process, 3, serializer="yaml"), "'pickle' or 'json', found 'yaml'"),
-        (lambda: rehearsed(job_timeout="long"), "job_timeout must be a number"),
         (lambda: rehearsed().interrupt(), "one of after, during and checkpoint"),
         (lambda: rehearsed().crash(after="a", during="b"), "one of after, during and checkpoint"),
         (lambda: rehearsed().clock.advance(-1), "by must be finite and not negative"),
