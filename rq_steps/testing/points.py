@@ -71,6 +71,7 @@ def everywhere(
         AssertionError: the job is not right; names the point, the record there, and the lines that
             reproduce it.
     """
+    __tracebackhide__ = True  # pytest shows the test's own line, and the message
     if at_most < 1:
         raise ValueError(f"at_most is a number of points, from 1: found {at_most}")
     checkpoints, completed = _uncut(make, check)
@@ -83,6 +84,7 @@ def everywhere(
 
 def _uncut(make: Make, check: Check) -> tuple[Sequence[Checkpoint], Sequence[str]]:
     """Run it twice: what it does must not depend on what it has done, nor on the hour."""
+    __tracebackhide__ = True
     first = _pass(make, check, "when nothing cuts it")
     second = _pass(make, check, "when it runs a second time: does make set everything up anew?")
     for nth, (one, other) in enumerate(zip_longest(_begun(first), _begun(second)), 1):
@@ -97,6 +99,7 @@ def _uncut(make: Make, check: Check) -> tuple[Sequence[Checkpoint], Sequence[str
 
 
 def _pass(make: Make, check: Check, when: str) -> Rehearsal:
+    __tracebackhide__ = True
     rehearsal = make()
     if not isinstance(rehearsal, Rehearsal) or rehearsal.executions:
         raise TypeError(f"make has to return a new Rehearsal, found {rehearsal!r}")
@@ -164,6 +167,7 @@ def _number(point: Point) -> int | None:
 
 
 def _try(point: Point, make: Make, check: Check) -> None:
+    __tracebackhide__ = True
     rehearsal = make()
     for strike in point.strikes:
         rehearsal.strike(strike)

@@ -166,6 +166,7 @@ class Rehearsal:
             AbandonedJobError: it died too often in one place.
             Exception: what the job fails with, as RQ would see it.
         """
+        __tracebackhide__ = True  # pytest shows the test's own line, and the message
         if self.executions and self.outcome == FINISHED:
             raise RehearsalError("the job has finished: make a new Rehearsal")
         self._refuse_running_loop()
@@ -241,6 +242,7 @@ class Rehearsal:
             raise AbandonedJobError(why_buried(death, self._place_of(death)))
 
     def _refuse_what_was_never_come_to(self) -> None:
+        __tracebackhide__ = True
         if not self._plan.strikes:
             return
         calls = ", ".join(strike.call for strike in self._plan.strikes)

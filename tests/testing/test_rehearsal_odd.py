@@ -23,7 +23,7 @@ from rq_steps import (
     continuable,
     step,
 )
-from rq_steps.testing import Clock, Rehearsal, RehearsalError, everywhere
+from rq_steps.testing import Clock, NeverReachedError, Rehearsal, RehearsalError, everywhere
 
 done: list[Any] = []
 
@@ -442,6 +442,24 @@ def test_however_a_check_fails_the_point_is_named(leave: Callable[[str], object]
 
     with pytest.raises(AssertionError, match=r"interrupted at checkpoint 1.*\n.*: not right"):
         everywhere(partial(Rehearsal, import_rows, 3), check)
+
+
+@pytest.mark.parametrize("right_for", [0, 1, 2])
+def test_a_failure_points_at_the_line_of_the_test(right_for: int) -> None:
+    checks = iter([True] * right_for + [False])
+    with pytest.raises(AssertionError) as failed:
+        everywhere(partial(Rehearsal, import_rows, 3), lambda _: next(checks))
+    _, *frames = failed.traceback
+    assert all(frame.locals.get("__tracebackhide__") for frame in frames)
+
+
+def test_a_place_that_is_never_reached_points_at_the_line_of_the_test() -> None:
+    rehearsal = Rehearsal(import_rows, 3)
+    rehearsal.interrupt(after="rows")
+    with pytest.raises(NeverReachedError) as failed:
+        rehearsal.run()
+    _, *frames = failed.traceback
+    assert all(frame.locals.get("__tracebackhide__") for frame in frames)
 
 
 def test_who_interrupts_a_test_is_obeyed() -> None:
