@@ -76,6 +76,8 @@ def everywhere(
         raise ValueError(f"at_most is a number of points, from 1: found {at_most}")
     checkpoints, completed = _uncut(make, check)
     points = [*_points(checkpoints, completed, crashes)]
+    if not points:
+        raise AssertionError("there is nothing to cut: the job has no checkpoint")
     tried = _sample(points, _borders(checkpoints), at_most, seed)
     for point in tried:
         _try(point, make, check)
@@ -90,7 +92,7 @@ def _uncut(make: Make, check: Check) -> tuple[Sequence[Checkpoint], Sequence[str
     for nth, (one, other) in enumerate(zip_longest(_begun(first), _begun(second)), 1):
         if one != other:
             raise AssertionError(
-                f"the steps differ from run to run: the {nth}. was {one!r} and then {other!r}; "
+                f"the steps differ from run to run: number {nth} was {one!r}, then {other!r}; "
                 "a job that is resumed has to call the same steps, by the same names"
             )
     checkpoints = [each for execution in first.executions for each in execution.checkpoints]

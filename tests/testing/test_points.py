@@ -137,12 +137,20 @@ def test_a_step_whose_name_differs_from_run_to_run_is_told() -> None:
 
     with pytest.raises(AssertionError) as raised:
         everywhere(lambda: Rehearsal(hourly), lambda _: None)
-    assert "the 1. was 'validate-0' and then 'validate-1'" in str(raised.value)
+    assert "number 1 was 'validate-0', then 'validate-1'" in str(raised.value)
 
 
 def test_a_job_that_is_not_right_without_a_cut_is_told_first() -> None:
     with pytest.raises(AssertionError, match="the job is not right when nothing cuts it"):
         everywhere(make, lambda _: False)
+
+
+def test_a_job_that_cannot_be_cut_is_told() -> None:
+    @continuable
+    def short() -> None: ...
+
+    with pytest.raises(AssertionError, match="nothing to cut: the job has no checkpoint"):
+        everywhere(lambda: Rehearsal(short), lambda _: None)
 
 
 def test_a_make_that_sets_nothing_up_is_told() -> None:
