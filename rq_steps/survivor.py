@@ -188,6 +188,10 @@ class SurvivorMixin(EnduranceMixin):
         with self.connection.pipeline() as pipeline:
             close([execution], job, self.name, pipeline)
             pipeline.execute()
+        if hasattr(self, "executions"):
+            self.executions.pop(execution.id, None)
+        else:
+            self.execution = None
 
     # Other workers
 
