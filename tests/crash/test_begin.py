@@ -17,7 +17,7 @@ from rq.job import Job, JobStatus
 
 from rq_steps import unbegun
 from rq_steps.books import open_executions
-from rq_steps.lease import has_lease
+from rq_steps.lease import has_lease, take_lease
 from rq_steps.recovery import recover_lost
 from rq_steps.store import Store
 from rq_steps.unbegun import put_back_unbegun, rescue_unbegun
@@ -39,18 +39,23 @@ from tests.redis.scene import (
 COUNT = 3
 ALL = [*range(COUNT), "report"]
 WITH_AN_EXECUTION = "with an execution"
+BEFORE_IT_IS_STARTED = "before it is started"
 
 ONE, SEVERAL = ["default"], ["default", "other"]
 each_number_of_queues = pytest.mark.parametrize("names", [ONE, SEVERAL])
 
 
 class Late(Worker):
-    """Something may happen when RQ has noted its execution, and it has not begun."""
+    """Something may happen when RQ has noted its execution, and when it is about to begin."""
 
     def prepare_execution(self, job: Job) -> Execution:
         execution = super().prepare_execution(job)
         happen(WITH_AN_EXECUTION)
         return execution
+
+    def prepare_job_execution(self, *args: Any, **kwargs: Any) -> None:
+        happen(BEFORE_IT_IS_STARTED)
+        super().prepare_job_execution(*args, **kwargs)
 
 
 @pytest.fixture
@@ -134,6 +139,25 @@ def test_it_leaves_the_job_alone_that_another_runs(
     assert visits == []
     assert (hash_of(job), open_executions(job)) == found[0]
     assert has_lease(job)
+
+
+@each_number_of_queues
+def test_it_leaves_the_lease_alone_of_another_that_is_about_to_begin(
+    connection: Redis, queue: Queue, job: Job, names: list[str]
+) -> None:
+    late = late_worker(connection, names)
+
+    def lose() -> None:
+        put_back(queue)
+        other = Worker([queue], connection=connection)
+        execution = other.prepare_execution(take(other)[0])
+        assert take_lease(job, queue, execution, through_intermediate=True)
+
+    once_at(WITH_AN_EXECUTION, lose)
+    late.execute_job(*take(late))
+    assert visits == []
+    assert has_lease(job)
+    assert len(open_executions(job)) == 1
 
 
 @each_number_of_queues
@@ -268,6 +292,16 @@ def test_a_job_that_is_still_its_own_begins(connection: Redis, job: Job, names: 
     late.execute_job(*take(late))
     assert visits == ALL
     assert job.get_status() == "finished"
+
+
+def test_a_job_can_be_found_if_it_is_lost_from_before_rq_calls_it_started(
+    connection: Redis, job: Job
+) -> None:
+    found: list[object] = []
+    once_at(BEFORE_IT_IS_STARTED, lambda: found.extend([job.get_status(), has_lease(job)]))
+    late = late_worker(connection, ONE)
+    late.execute_job(*take(late))
+    assert found == ["queued", True]
 
 
 @each_number_of_queues
