@@ -73,7 +73,7 @@ def continuable(
     Args:
         max_resumptions: how often the job may be resumed after a stop, an error or a death.
         resume_wait: before an interrupted job is picked up again.
-        resume_queue: the queue to resume on; None for the job's own.
+        resume_queue: the queue to resume on, after a death too; None for the job's own.
         resume_errors: resume after an exception, if this execution had advanced.
         error_wait: before the job is resumed after an error; of a sequence, the nth is for the
             nth error, and the last one repeats.

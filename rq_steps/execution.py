@@ -62,6 +62,7 @@ class Execution:
         self._pulse = Pulse(self._store.renew, RENEW_EVERY)
         self._claim = patiently(self._store.claim, f"Job {job.id}")
         self._claim.record.max_resumptions = options.max_resumptions
+        self._claim.record.resume_queue = options.resume_queue
         self._continuation = Continuation(self._claim.record, self)
         self._deadlines = Deadlines(
             options,
