@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
-from rq_steps import continuation
+from rq_steps import current
+from rq_steps.continuation import Continuation
 from rq_steps.options import MARK, Options, Seconds, continuable_options, step_options
 from rq_steps.signatures import (
     ClassMethod,
@@ -145,7 +146,7 @@ def _run(call: Callable[[], Any], wrapper: Callable[..., Any], options: Options)
     if execution is not None:
         return execution.run(call)
     in_memory = _in_memory(wrapper)
-    with in_memory.entered():
+    with current.entered(in_memory):
         result = call()
     in_memory.finish()
     return result
@@ -157,26 +158,26 @@ async def _run_in_memory_async(
     if _is_inside():
         return await call()
     in_memory = _in_memory(wrapper)
-    with in_memory.entered():
+    with current.entered(in_memory):
         result = await call()
     in_memory.finish()
     return result
 
 
-def _in_memory(wrapper: Callable[..., Any]) -> continuation.Continuation:
+def _in_memory(wrapper: Callable[..., Any]) -> Continuation:
     job_id = _sync_job_id()
     if not job_id:
-        continuation.refuse_other_thread(
+        current.refuse_other_thread(
             f"continuable '{wrapper.__name__}' was called from another thread than the job's: "
             "its steps would not count"
         )
-    return continuation.in_memory(job_id)
+    return current.in_memory(job_id)
 
 
 def _is_inside() -> bool:
     """Is the continuable called by another one? Then it is a plain function, and its steps are the
     other's; but not where a queue with `is_async=False` runs it as a job of its own."""
-    running = continuation.current()
+    running = current.current()
     return running is not None and _sync_job_id() in ("", running.keeper.job_id)
 
 
@@ -275,7 +276,7 @@ def step(
         options = step_options(own_name, start, isolated)
         declared: StepFunction[Any, Any] = StepFunction(function, options)
         if "<locals>" in function.__qualname__:  # not one of a module that is imported just now
-            continuation.declare(declared, own_name)
+            current.declare(declared, own_name)
         return declared
 
     return decorate if function is None else decorate(function)

@@ -17,6 +17,7 @@ from rq.utils import now
 from rq_steps.attention import Attention
 from rq_steps.conclusion import Conclusion
 from rq_steps.continuation import Continuation
+from rq_steps.current import entered
 from rq_steps.deadlines import Deadlines
 from rq_steps.events import Event, LongGap, Resumed, Started, publish
 from rq_steps.jobworker import JobWorker
@@ -111,7 +112,7 @@ class Execution:
             self._pulse.start()
             stack.enter_context(self.attention.handed_over())
             stack.enter_context(self.worker.calling(self.attention))
-            stack.enter_context(self._continuation.entered())
+            stack.enter_context(entered(self._continuation))
             self._begin_watching()
             yield None
 

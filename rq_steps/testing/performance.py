@@ -9,6 +9,7 @@ from typing import Any
 from rq_steps.attention import Attention
 from rq_steps.conclusion import ERROR, Conclusion
 from rq_steps.continuation import Continuation
+from rq_steps.current import entered
 from rq_steps.deadlines import Deadlines
 from rq_steps.events import (
     Event,
@@ -167,7 +168,7 @@ class Performance:
             unsubscribe()
 
     def _call(self, function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
-        with self._continuation.entered():
+        with entered(self._continuation):
             self._announce()
             try:
                 with self._clock.timing(self._timeout):
