@@ -82,9 +82,12 @@ def test_an_import_is_wrong(live_jobs, tmp_path):
 """
 
 INTERRUPTED = """
-import os
+import os, signal
 from pathlib import Path
 from jobs import interrupt
+
+# As in a terminal: what a shell runs in the background ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def test_somebody_gives_up(live_jobs):
     Path("server").write_text(str(live_jobs.connection.info()["process_id"]))
