@@ -18,10 +18,10 @@ import rq_steps
 from rq_steps import (
     Step,
     StepsError,
-    conclusion,
     continuable,
     errors,
     events,
+    keeper,
     patience,
     poison,
     settings,
@@ -195,10 +195,10 @@ def test_the_log_reads_as_shown() -> None:
 
 def test_the_pages_list_every_reason() -> None:
     reasons = {
-        conclusion.STOPPING,
-        conclusion.ISOLATED,
-        conclusion.MAX_RUNTIME,
-        conclusion.TIMEOUT,
+        keeper.STOPPING,
+        keeper.ISOLATED,
+        keeper.MAX_RUNTIME,
+        keeper.TIMEOUT,
     }
     assert {cell.strip("`") for cell in LOGGING.table("reason")} == reasons | {"any other"}
 

@@ -17,6 +17,7 @@ from rq_steps import InvalidStepError, Step, step
 from rq_steps.sources import BadRecord, BadRecordError, Source, csv_dicts, csv_rows, jsonl, lines
 from rq_steps.sources.encodings import Encoding
 from rq_steps.sources.files import Opener
+from rq_steps.sources.text_file import TextFile
 from tests.unit.memory import Execution, Job
 
 CONTACTS = 'name,note\nAda,"a\nb"\n\nBob,\nCyd,x\n'
@@ -334,7 +335,7 @@ def test_going_on_reads_nothing_of_what_is_done(job: Job) -> None:
     file = Counting(data)
     assert job.execute(visit_up_to(0, file)).departure is None
     # The header, three times, and what is left.
-    assert file.bytes_read < 4 * 32 * 1024 + 10_000
+    assert file.bytes_read < 4 * TextFile.block_size + 10_000
 
 
 def test_a_file_that_grew_is_gone_on_with(path: Path, job: Job) -> None:
