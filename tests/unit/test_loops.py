@@ -125,7 +125,7 @@ class Numbers(Source[int]):
 
     @property
     def contract(self) -> JSON:
-        return {"order": self.order}
+        return {"order": (self.order,)}  # type: ignore[dict-item]  # a tuple is as good as a list
 
     def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
         done = 0 if cursor is None else cursor["record"] - 1
@@ -918,11 +918,27 @@ def test_on_resume_another_contract_is_an_error_that_names_both(job: Job) -> Non
     error = job.execute(visit_in("down")).error
     assert isinstance(error, InvalidStepError)
     assert str(error) == (
-        'step \'visit\': Numbers: found {"order": "down"}, expected {"order": "up"}, '
+        'step \'visit\': Numbers: found {"order": ["down"]}, expected {"order": ["up"]}, '
         "which its cursor was kept with"
     )
     assert job.record == record
     assert job.execute(visit_in("up")).result == {"record": 4}
+
+
+def test_a_contract_that_is_no_json_is_refused_before_the_first_item(job: Job) -> None:
+    class Dated(Numbers):
+        @property
+        def contract(self) -> JSON:
+            return object()  # type: ignore[return-value]  # it is what is refused
+
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(Dated([1])):
+            raise AssertionError("no item may be given")
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert "is not JSON serializable" in str(error)
 
 
 @pytest.mark.parametrize("checkpoint", [True, False])
