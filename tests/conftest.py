@@ -4,8 +4,14 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+# Also where the plugin has not been installed; where it has, these come before its own.
+from rq_steps.pytest_plugin import _live_jobs_server, everywhere, live_jobs, rehearse
 from rq_steps.server import PrivateServer
 from tests.workers import Workers
+
+__all__ = ["_live_jobs_server", "everywhere", "live_jobs", "rehearse"]
+
+SERVERS = {"server", "_live_jobs_server"}
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +45,8 @@ def worker(connection: Redis, redis_url: str, tmp_path: Path) -> Iterator[Worker
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if "server" in fixtures:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & SERVERS:
             item.add_marker("server")
         if "worker" in fixtures:
             item.add_marker("workers")

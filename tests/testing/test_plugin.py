@@ -12,6 +12,8 @@ import pytest
 from rq_steps.testing.process import living_processes
 from tests.workers import ROOT
 
+pytestmark = pytest.mark.server
+
 JOBS = """
 import os, signal
 from pathlib import Path
