@@ -77,10 +77,8 @@ def test_interrupts_again_and_again_without_progress_back_off_by_themselves() ->
 
 def test_an_interrupt_after_progress_does_not_back_off() -> None:
     """And what came before the progress is forgotten."""
-    wait_for_a_file, wait_for_another = (
-        file_that_comes_after(4),
-        file_that_comes_after(3, "another"),
-    )
+    wait_for_a_file = file_that_comes_after(4)
+    wait_for_another = file_that_comes_after(3, "another")
 
     @continuable
     def job() -> None:
