@@ -125,6 +125,12 @@ async def test_an_import_is_rehearsed_in_a_coroutine(rehearse, tmp_path):
     rehearsal = rehearse(process_import, str(tmp_path / "done"))
     rehearsal.interrupt(during="import_rows", cursor=2)
     assert rehearsal.run().result == 4
+
+async def test_an_async_import_is_rehearsed_in_a_thread_beside_a_coroutine(rehearse):
+    rehearsal = rehearse(import_asynchronously)
+    rehearsal.interrupt(after="row 2")
+    await asyncio.to_thread(rehearsal.run)
+    assert (rehearsal.result, len(rehearsal.executions)) == (6, 2)
 """
 
 FAILS = """
@@ -201,7 +207,7 @@ def test_users_jobs_run_beside_async_tests(tmp_path: Path) -> None:
     settings = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
     status, printed = run_tests(tmp_path, BESIDE_ASYNCIO, "-p", "asyncio", *settings)
     assert status == pytest.ExitCode.OK, printed
-    assert "4 passed" in printed
+    assert "5 passed" in printed
 
 
 def test_a_failing_test_shows_what_its_workers_printed(tmp_path: Path) -> None:
