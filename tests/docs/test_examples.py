@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -80,20 +81,20 @@ def test_the_import_of_the_readme_goes_on_at_the_very_row(connection: Redis) -> 
 @pytest.mark.usefixtures("reader")
 def test_a_contact_that_comes_again_is_written_once(tmp_path: Path) -> None:
     update_contacts = load("contacts.py").update_contacts
-    database = sqlite3.connect(tmp_path / "contacts.db")
-    database.execute("create table contacts (email text primary key, name text)")
+    path = tmp_path / "contacts.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("create table contacts (email text primary key, name text)")
 
-    def make() -> Rehearsal:
-        with database:
-            database.execute("delete from contacts")
-        return Rehearsal(update_contacts, str(tmp_path / "contacts.db"))
+        def make() -> Rehearsal:
+            with database:
+                database.execute("delete from contacts")
+            return Rehearsal(update_contacts, str(path))
 
-    def check(rehearsal: Rehearsal) -> None:
-        rows = database.execute("select name from contacts order by email").fetchall()
-        assert rows == [("Ada",), ("Bob",), ("Cyd",)]
+        def check(rehearsal: Rehearsal) -> None:
+            rows = database.execute("select name from contacts order by email").fetchall()
+            assert rows == [("Ada",), ("Bob",), ("Cyd",)]
 
-    everywhere(make, check)
-    database.close()
+        everywhere(make, check)
 
 
 @pytest.mark.usefixtures("reader")
