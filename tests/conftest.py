@@ -12,6 +12,7 @@ from tests.workers import Workers
 __all__ = ["_live_jobs_server", "everywhere", "live_jobs", "rehearse"]
 
 SERVERS = {"server", "_live_jobs_server"}
+WORKERS = {"worker", "live_jobs"}
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & SERVERS:
             item.add_marker("server")
-        if "worker" in fixtures:
+        if fixtures & WORKERS:
             item.add_marker("workers")
 
 
