@@ -1,6 +1,6 @@
 """What `step.each` iterates: a source gives items, and the cursor behind each.
 
-    from rq_steps.sources import csv_dicts, csv_rows, jsonl, lines
+    from rq_steps.sources import csv_dicts, csv_rows, jsonl, lines, query, queryset, rows
 
 These are loaded when they are asked for (PEP 562).
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rq_steps.sources.iterable import IterableSource, refuse_unstable, with_cursors
 from rq_steps.sources.protocol import IndexedSource, Page, PagedSource, Source
 from rq_steps.sources.sequence import SequenceSource, is_sequence
+from rq_steps.sources.tables import query, queryset, rows, table_source
 
 if TYPE_CHECKING:
     from rq_steps.sources.csv_file import csv_dicts as csv_dicts
@@ -36,6 +37,9 @@ __all__ = [
     "csv_rows",
     "jsonl",
     "lines",
+    "query",
+    "queryset",
+    "rows",
     "source_of",
     "with_cursors",
 ]
@@ -65,6 +69,9 @@ def source_of(given: Sequence[Any] | Iterable[Any]) -> Source[Any]:
     """
     if isinstance(given, Source):
         return given
+    table = table_source(given)
+    if table is not None:
+        return table
     if is_sequence(given):
         return SequenceSource(given)
     refuse_unstable(given)
