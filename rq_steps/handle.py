@@ -204,11 +204,11 @@ class Step:
         self._snapshot = self._encoded_cursor()
         self._cursor = self.cursor
         loop, self._loop = self._loop, None
-        if loop is not None:
-            loop.close()
         self._attention.release()
         self._host = _Ended(self.name, self._host)
         self._attention = self._host.attention
+        if loop is not None:
+            loop.close()
 
     def _encode(self, cursor: object) -> JSON:
         try:

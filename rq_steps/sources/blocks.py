@@ -10,8 +10,6 @@ from typing import IO
 
 from rq_steps.sources.encodings import Encoding
 
-SIZE = 64 * 1024
-"""Bytes that are read at once."""
 TAIL = 256
 """Bytes before a place that tell whether it is the same file."""
 
@@ -54,6 +52,10 @@ class Block:
         most = len(self._ends) - 1
         return self.data[self._ends[min(first, most)] : self._ends[min(behind, most)]]
 
+    def texts_between(self, line: int, end: int) -> Iterable[str]:
+        """The lines from one up to another, as far as they are in here, with their ends."""
+        return self._encoding.texts_with_ends(self.between(line, end))[0]
+
     def _numbered(self, bad: dict[int, str]) -> dict[int, str]:
         return {self.line + index: why for index, why in bad.items()}
 
@@ -63,10 +65,14 @@ class Block:
 
 
 class Blocks:
-    """The rest of a file, from a line on. A line is always whole, however long."""
+    """The rest of a file, from a line on. A line is always whole, however long.
+
+    Args:
+        size: how many bytes are read at once.
+    """
 
     def __init__(
-        self, file: IO[bytes], offset: int, line: int, tail: bytes, encoding: Encoding
+        self, file: IO[bytes], offset: int, line: int, tail: bytes, encoding: Encoding, size: int
     ) -> None:
         self._file = file
         self._offset = offset
@@ -74,19 +80,23 @@ class Blocks:
         """The number of the line to come. Whoever has counted a block's lines moves it on."""
         self._tail = tail
         self._encoding = encoding
+        self._size = size
+
+    def nothing(self) -> Block:
+        """A block without lines, at the place to come."""
+        return Block(b"", self._offset, self.line, self._tail, self._encoding)
 
     def __iter__(self) -> Iterator[Block]:
-        for data in _whole_lines(self._file, self._encoding):
+        for data in _whole_lines(self._file, self._encoding, self._size):
             yield Block(data, self._offset, self.line, self._tail, self._encoding)
             self._offset += len(data)
             self._tail = last(self._tail, data)
 
 
-def _whole_lines(file: IO[bytes], encoding: Encoding) -> Iterator[bytes]:
-    rest = b""
-    while more := file.read(max(SIZE, len(rest))):
-        if encoding.width == 1:
-            more += file.readline(SIZE)  # mostly that makes whole lines, and nothing is left over
+def _whole_lines(file: IO[bytes], encoding: Encoding, size: int) -> Iterator[bytes]:
+    rest, at = b"", file.tell()
+    while more := _read(file, at, max(size, len(rest)), encoding):
+        at += len(more)
         data = rest + more if rest else more
         end = encoding.end_of_lines(data)
         rest = data[end:]
@@ -94,6 +104,14 @@ def _whole_lines(file: IO[bytes], encoding: Encoding) -> Iterator[bytes]:
             yield data[:end]
     if rest:
         yield rest
+
+
+def _read(file: IO[bytes], at: int, size: int, encoding: Encoding) -> bytes:
+    file.seek(at)  # it may be the user's, who has read on meanwhile
+    data = file.read(size)
+    if encoding.width == 1 and data:
+        data += file.readline(size)  # mostly that makes whole lines, and nothing is left over
+    return data
 
 
 def last(before: bytes, data: bytes) -> bytes:

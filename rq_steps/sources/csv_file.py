@@ -21,6 +21,9 @@ Dialect: TypeAlias = "str | csv.Dialect | type[csv.Dialect]"
 # So few that they stay in the processor's cache, and that no garbage collection comes of them.
 _PAGE = 256
 _AT_ONCE = 128
+# Fed to the csv module behind the last line. It is no row: if it becomes part of one all the same,
+# then that row has no end.
+_BEHIND = ["\n"]
 _LONGEST_NAMES = 1000
 """Characters: of longer columns the record keeps a checksum."""
 
@@ -135,6 +138,7 @@ class CsvFile(TextFile[Any]):
     """Each row that is not empty is a record."""
 
     kind = "CSV file"
+    block_size = 32 * 1024
 
     def __init__(
         self, file: File, encoding: str, bad: Bad, parse: _Parse, *, has_header: bool
@@ -218,8 +222,8 @@ class CsvDictFile(CsvFile):
     def _other(self, names: list[str], row: list[Any] | BadRecord) -> Any:
         if isinstance(row, BadRecord):
             return row
-        named: dict[str | None, Any] = dict.fromkeys(names, self._restval)
-        named.update(zip(names, row, strict=False))
+        named: dict[str | None, Any] = dict(zip(names, row, strict=False))
+        named.update(dict.fromkeys(names[len(row) :], self._restval))
         if len(row) > len(names):
             named[self._restkey] = row[len(names) :]
         return named
@@ -235,21 +239,24 @@ class _Parse:
 
     def over(self, blocks: Blocks, record: int) -> _Rows:
         """The rows in these blocks; the first has this number."""
-        feed = _Feed(blocks)
-        feed.reader = csv.reader(feed.lines(), self._dialect, **self._options)
-        return _Rows(feed, record)
+        return _Rows(_Feed(blocks, self), record)
+
+    def reader(self, lines: Iterable[str]) -> Any:
+        """The csv module's reader over these lines."""
+        return csv.reader(lines, self._dialect, **self._options)
 
 
 class _Feed:
     """The lines for the reader, and which blocks they are of."""
 
-    reader: Any
-    """The csv module's. It asks for a line when it has counted all that it was given."""
-
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Blocks, parse: _Parse) -> None:
+        self._parse = parse
+        self.reader = parse.reader(self._lines())
+        """It asks for a line when it has counted all that it was given."""
         self.first_line = blocks.line
         self.end: int | None = None
         """The number of the line behind the last one, once that was read."""
+        self.nothing = blocks.nothing()
         self.blocks: list[Block] = []
         """Those whose lines are not all in a page yet."""
         self.bad: dict[int, str] = {}
@@ -269,15 +276,22 @@ class _Feed:
         """Has the reader had all lines, and the one behind them?"""
         return self.end is not None and self.line > self.end
 
-    def lines(self) -> Iterator[str]:
-        """The lines, and behind the last one an empty one, which is no row: if it becomes part of
-        a row all the same, then that row has no end."""
-        return chain(chain.from_iterable(self._texts()), ["\n"])
+    def reader_again(self, line: int) -> Any:
+        """Another reader of what the first one has had from this line on."""
+        texts = [block.texts_between(line, self.line) for block in self.blocks]
+        return self._parse.reader(chain(*texts, _BEHIND * self.is_over))
+
+    def raw(self, line: int, end: int) -> bytes:
+        """The bytes from one line up to another."""
+        return b"".join(block.between(line, end) for block in self.blocks)
 
     def drop_before(self, line: int) -> None:
         """Forget the blocks whose lines are all before this one."""
         while len(self.blocks) > 1 and self.blocks[1].line <= line:
             del self.blocks[0]
+
+    def _lines(self) -> Iterator[str]:
+        return chain(chain.from_iterable(self._texts()), _BEHIND)
 
     def _texts(self) -> Iterator[Iterable[str]]:
         self.is_reading = True
@@ -308,6 +322,7 @@ class _Rows:
     def __init__(self, feed: _Feed, record: int) -> None:
         self._feed = feed
         self._record = record
+        self._is_plain = True
 
     def pages(self) -> Iterator[TextPage[Any]]:
         """All rows. A page is never of more than a block, and what the next one adds to it."""
@@ -327,19 +342,37 @@ class _Rows:
 
     def _take(self, at_most: int, batch: _Batch) -> None:
         """Add so many rows. Empty ones do not count."""
-        rows, lines, reader, first = (
-            batch.rows,
-            batch.lines,
-            self._feed.reader,
-            self._feed.first_line,
-        )
-        line, row = first + reader.line_num, None
+        feed, line = self._feed, self._feed.line
+        if not self._is_plain:
+            self._add(feed.reader, feed.first_line, at_most, batch)
+        elif rows := self._rows_of_a_line_each(at_most):
+            batch.rows += rows
+            batch.lines += range(line, feed.line)
+        else:
+            self._is_plain = False
+            self._add(feed.reader_again(line), line, at_most, batch)
+
+    def _rows_of_a_line_each(self, at_most: int) -> list[Any]:
+        """So many rows, fast: where each begins need not be asked. None at all, if one of them has
+        more lines, or fewer, or is bad."""
+        rows, line = list[Any](), self._feed.line
+        try:
+            rows.extend(islice(self._feed.reader, at_most))
+        except (csv.Error, ValueError):
+            if self._feed.is_reading:
+                raise
+            return []
+        return rows if self._feed.line - line == len(rows) and all(rows) else []
+
+    def _add(self, reader: Any, first_line: int, at_most: int, batch: _Batch) -> None:
+        rows, lines = batch.rows, batch.lines
+        line, row = first_line + reader.line_num, None
         try:
             for row in islice(reader, at_most):
                 if row:
                     rows.append(row)
                     lines.append(line)
-                line = first + reader.line_num
+                line = first_line + reader.line_num
         except (csv.Error, ValueError) as error:
             if self._feed.is_reading:
                 raise
@@ -356,9 +389,10 @@ class _Rows:
         for line in [line for line in feed.bad if line < lines[-1]]:
             batch.wrong[bisect_right(lines, line) - 1] = feed.bad.pop(line)
         for at, why in batch.wrong.items():
-            raw = b"".join(each.between(lines[at], lines[at + 1]) for each in feed.blocks)
+            raw = feed.raw(lines[at], lines[at + 1])
             rows[at] = BadRecord(lines[at], self._record + at, why, raw)
-        page = TextPage(rows, self._record, lines, tuple(feed.blocks), bad=bool(batch.wrong))
+        blocks = tuple(feed.blocks) or (feed.nothing,)
+        page = TextPage(rows, self._record, lines, blocks, bad=bool(batch.wrong))
         self._record += len(rows)
         feed.drop_before(lines[-1])
         return page

@@ -27,11 +27,12 @@ class Opener:
 
     def __init__(self, file: File) -> None:
         self._file = file
-        self._is_url = isinstance(file, str) and "://" in file
-        if not isinstance(file, str | os.PathLike):
+        self._system: Any = None
+        if isinstance(file, str) and "://" in file:
+            # Held on to: a file in an archive can be read for as long as its file system is there.
+            self._system, self._path = _fsspec().core.url_to_fs(file)
+        elif not isinstance(file, str | os.PathLike):
             _refuse_unusable(file)
-        if self._is_url:
-            _fsspec()
 
     @property
     def name(self) -> str:
@@ -59,9 +60,8 @@ class Opener:
 
     def size(self) -> int | None:
         """How many bytes are stored; None where only reading them all would tell."""
-        if self._is_url:
-            system, path = _fsspec().core.url_to_fs(self._file)
-            size: int | None = system.size(path)
+        if self._system is not None:
+            size: int | None = self._system.size(self._path)
             return size
         if isinstance(self._file, str | os.PathLike):
             return Path(self._file).stat().st_size
@@ -75,9 +75,8 @@ class Opener:
         return _COMPRESSED.get(Path(self.name.partition("::")[0]).suffix)
 
     def _stored(self, stack: ExitStack) -> IO[bytes]:
-        if self._is_url:
-            system, path = _fsspec().core.url_to_fs(self._file)
-            opened: IO[bytes] = stack.enter_context(system.open(path, "rb"))
+        if self._system is not None:
+            opened: IO[bytes] = stack.enter_context(self._system.open(self._path, "rb"))
             return opened
         if isinstance(self._file, str | os.PathLike):
             return stack.enter_context(Path(self._file).open("rb"))

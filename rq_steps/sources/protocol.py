@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 
 from rq_steps.errors import InvalidStepError
@@ -112,3 +113,6 @@ class PagedSource(Source[Item]):
         for page in self.pages(cursor):
             for done, item in enumerate(page.items, 1):
                 yield item, page.cursor(done)
+
+    def __iter__(self) -> Iterator[Item]:
+        return chain.from_iterable(page.items for page in self.pages(None))

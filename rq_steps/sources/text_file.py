@@ -103,6 +103,9 @@ class TextFile(PagedSource[Item]):
     before it. The contract is the file's size and a checksum of its beginning.
     """
 
+    block_size = 128 * 1024
+    """Bytes that are read at once."""
+
     def __init__(self, file: File, encoding: str, bad: Bad) -> None:
         if bad not in ("raise", "hand_out"):
             raise ValueError(f"bad must be 'raise' or 'hand_out', found {bad!r}")
@@ -170,7 +173,7 @@ class TextFile(PagedSource[Item]):
         if offset > encoding.mark_size and not tail.endswith(encoding.lf):
             end = self._end_of_the_last_line(file, place, tail, encoding)
         file.seek(offset + len(end))
-        return Blocks(file, offset + len(end), line, last(tail, end), encoding)
+        return Blocks(file, offset + len(end), line, last(tail, end), encoding, self.block_size)
 
     def _end_of_the_last_line(
         self, file: IO[bytes], place: Place, tail: bytes, encoding: Encoding

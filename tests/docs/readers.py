@@ -18,6 +18,7 @@ __all__ = [
     "accounts_from",
     "addresses_of",
     "app",
+    "close_ticket",
     "contacts_to_import",
     "count_orders",
     "count_rows",
@@ -35,12 +36,14 @@ __all__ = [
     "payments_from",
     "reindex",
     "renumber",
+    "report_row",
     "rows_of",
     "save_part",
     "save_report",
     "seconds_until_allowed",
     "send_letter",
     "statsd",
+    "tickets_of",
     "upload",
     "upsert",
     "urls",
@@ -57,6 +60,10 @@ def rows_of(import_id: int) -> list[str]:
 
 def upsert(row: object) -> None:
     done("upsert", row)
+
+
+def report_row(line: int, error: str) -> None:
+    done("report_row", (line, error))
 
 
 # Orders, accounts, documents: by ids that have gaps.
@@ -171,6 +178,16 @@ def seconds_until_allowed(account: str) -> float:
     """The third page is one too many, the first time that it is asked for."""
     calls.append(("seconds_until_allowed", account))
     return 0.5 if calls.count(("seconds_until_allowed", account)) == 3 else 0.0
+
+
+def tickets_of(project: str, page: str | None) -> tuple[list[str], str | None]:
+    """Of three pages, and the name of the next one."""
+    pages = {None: "a", "a": "b", "b": None}
+    return [f"{page or 'first'}-{number}" for number in range(2)], pages[page]
+
+
+def close_ticket(ticket: str) -> None:
+    done("close_ticket", ticket)
 
 
 def urls() -> list[str]:

@@ -136,6 +136,40 @@ def test_the_test_of_a_reader_passes() -> None:
 
 
 @pytest.mark.usefixtures("reader")
+def test_an_import_goes_on_at_its_very_row_in_the_file(connection: Redis, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("email;name\n" + "".join(f"{n}@example.com;{n}\n" for n in range(5)))
+    job = Queue(connection=connection).enqueue(load("orders_file.py").import_file, str(path))
+    calls.during("upsert", "2@example.com", calls.stop)
+    work(connection)
+    assert job.get_meta()["rq_steps"]["cursor"]["record"] == 4
+    work(connection)
+    assert status(job) == "finished"
+    assert calls.all_of("upsert") == [f"{n}@example.com" for n in range(5)]
+
+
+@pytest.mark.usefixtures("reader")
+def test_bad_rows_are_reported_with_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_bytes(b'email,name\nada@example.com,"a\nb"\nbob,\n"cyd@example.com\n')
+    load("bad_rows.py").import_or_report(str(path))
+    assert calls.all_of("upsert") == ["ada@example.com"]
+    assert calls.all_of("report_row") == [(4, "no e-mail address"), (5, "unexpected end of data")]
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_source_of_ones_own_keeps_the_law() -> None:
+    tickets = load("tickets.py")
+    tickets.close_tickets("acme")
+    everything = [f"{page}-{number}" for page in ("first", "a", "b") for number in range(2)]
+    assert calls.all_of("close_ticket") == everything
+    pairs = list(tickets.Tickets("acme").open(None))
+    for done, (_, cursor) in enumerate(pairs, 1):
+        rest = [ticket for ticket, _ in tickets.Tickets("acme").open(cursor)]
+        assert rest == everything[done:]
+
+
+@pytest.mark.usefixtures("reader")
 def test_progress_is_read_from_meta(connection: Redis, capsys: pytest.CaptureFixture[str]) -> None:
     queue = Queue("imports", connection=connection)
     queue.enqueue(load("imports.py").process_import, 42, job_id="import-42")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import inspect
 import json
@@ -29,12 +30,15 @@ from rq_steps import (
 from rq_steps.events import Event
 from rq_steps.meta import progress
 from rq_steps.record import Completed, Current, Record, Run, SourceMark
+from rq_steps.sources import Source, csv_dicts, csv_file, csv_rows, jsonl, lines, text_file
+from rq_steps.sources import blocks as blocks_of_files
 from tests.docs.pages import README, Page, blocks, code
 
 WRITING = Page("docs/writing-steps.md")
 LOGGING = Page("docs/logging-and-events.md")
 RECORD = Page("docs/the-record.md")
 RUNNING = Page("docs/running.md")
+SOURCES = Page("docs/sources.md")
 
 
 def options_in_readme(place: int) -> dict[str, str]:
@@ -79,6 +83,36 @@ def test_the_readme_lists_every_member_of_step_with_its_parameters() -> None:
     names = {name for name in dir(Step) if not name.startswith("_")}
     members = [call(name) for name in names - OF_THE_MACHINE]
     assert sorted(map(code, README.table("`Step`"))) == sorted(members)
+
+
+def test_the_pages_list_every_member_of_a_source() -> None:
+    names = {name for name in vars(Source) if not name.startswith("_")} - {"mark"}
+    assert {code(cell).partition("(")[0] for cell in SOURCES.table("member")} == names
+
+
+def test_the_pages_list_every_file_source_with_its_parameters() -> None:
+    listed = {code(cell) for cell in SOURCES.table("call")}
+    assert listed == {shown_call(each) for each in (lines, jsonl, csv_rows, csv_dicts)}
+
+
+def shown_call(function: Callable[..., Any]) -> str:
+    """As the pages show it: without what they say of all of them at once."""
+    of_all = {"encoding", "bad", "format_options"}
+    parameters = [
+        each.replace(annotation=each.empty, kind=each.POSITIONAL_OR_KEYWORD)
+        for each in inspect.signature(function).parameters.values()
+        if each.name not in of_all
+    ]
+    parameters.sort(key=lambda each: each.name == "header")  # which is behind a star
+    return function.__name__ + str(inspect.Signature(parameters)).replace("'", '"')
+
+
+def test_the_figures_of_a_file_are_those_of_the_code() -> None:
+    assert f"its first {text_file.HEAD:,} bytes" in SOURCES.text
+    assert f"the last {blocks_of_files.TAIL} bytes before the cursor" in SOURCES.text
+    most = max(text_file.TextFile.block_size, csv_file.CsvFile.block_size)
+    assert f"up to {most // 1024} KiB at once" in SOURCES.text
+    assert f"({csv.field_size_limit():,} characters)" in SOURCES.text
 
 
 def test_the_pages_list_every_error() -> None:

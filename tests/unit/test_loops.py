@@ -17,7 +17,7 @@ from rq_steps.attention import Attention, Unattended
 from rq_steps.loop import loop_over
 from rq_steps.record import SourceMark
 from rq_steps.signals import handling
-from rq_steps.sources import source_of
+from rq_steps.sources import IndexedSource, Source, jsonl, source_of
 from tests.unit.instructions import Instructions
 from tests.unit.memory import Job
 
@@ -114,12 +114,40 @@ def job(request: pytest.FixtureRequest) -> Job:
     return Job(native=request.param == "native")
 
 
+class Numbers(Source[int]):
+    """A source of somebody's own."""
+
+    def __init__(self, items: Iterable[int]) -> None:
+        self.items = list(items)
+
+    def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
+        done = 0 if cursor is None else cursor["record"] - 1
+        for number, item in enumerate(self.items[done:], done + 1):
+            yield item, {"record": number + 1}
+
+
+def json_lines(items: Iterable[int]) -> Source[int]:
+    """A file, two or three of whose records are in each page."""
+    source = jsonl(io.BytesIO("".join(f"{item}\n" for item in items).encode()))
+    source.block_size = 5
+    return source
+
+
 LISTS = pytest.mark.parametrize("kind", [list, tuple, iter, Column])
 """Sources that go different ways: cut by themselves, cut by ticks, and never cut."""
+KINDS = pytest.mark.parametrize("kind", [list, tuple, iter, Column, json_lines, Numbers])
+"""The same, and those whose cursor is no index: over pages, and over pairs."""
 
 
 def span(items: range) -> range:
     return items
+
+
+def index(cursor: Any) -> Any:
+    """How many items are done."""
+    if cursor is None:
+        return 0
+    return cursor["record"] - 1 if isinstance(cursor, dict) else cursor
 
 
 def sized(kind: Callable[..., Any], length: int) -> Any:
@@ -298,7 +326,7 @@ def test_a_generator_is_never_read_ahead_by_more_than_the_item_asked_for(job: Jo
 # Where it may be interrupted
 
 
-@LISTS
+@KINDS
 def test_an_execution_moves_by_at_least_one_item(kind: Callable[..., Any], job: Job) -> None:
     visited = list[int]()
 
@@ -313,7 +341,7 @@ def test_an_execution_moves_by_at_least_one_item(kind: Callable[..., Any], job: 
         assert (execution.departure is None) == (done == 4)
 
 
-@LISTS
+@KINDS
 def test_each_checkpoints_after_an_item_and_before_the_next(
     kind: Callable[..., Any], job: Job
 ) -> None:
@@ -328,7 +356,7 @@ def test_each_checkpoints_after_an_item_and_before_the_next(
     assert turns == [0, "checkpoint", 1, "checkpoint", 2]
 
 
-@LISTS
+@KINDS
 def test_nothing_is_interrupted_after_the_last_item(kind: Callable[..., Any], job: Job) -> None:
     @step
     def visit(step: Step) -> str:
@@ -342,7 +370,7 @@ def test_nothing_is_interrupted_after_the_last_item(kind: Callable[..., Any], jo
     assert execution.result == "whole"
 
 
-@LISTS
+@KINDS
 def test_a_call_in_the_body_is_heeded_before_the_next_item(
     kind: Callable[..., Any], job: Job
 ) -> None:
@@ -359,7 +387,7 @@ def test_a_call_in_the_body_is_heeded_before_the_next_item(
     assert visited == [0, 1, 2, 3, 4]
 
 
-@LISTS
+@KINDS
 def test_a_real_signal_is_heeded_before_the_next_item(kind: Callable[..., Any], job: Job) -> None:
     visited = []
 
@@ -377,7 +405,7 @@ def test_a_real_signal_is_heeded_before_the_next_item(kind: Callable[..., Any], 
     assert visited == list(range(9))
 
 
-@LISTS
+@KINDS
 def test_a_call_from_another_thread_is_heeded_before_the_next_item(
     kind: Callable[..., Any], job: Job
 ) -> None:
@@ -412,23 +440,23 @@ def test_a_loop_that_began_before_every_checkpoint_counts_is_looked_at_from_then
 # Ways out of a loop
 
 
-@LISTS
+@KINDS
 def test_break_leaves_the_item_in_hand_undone(kind: Callable[..., Any], job: Job) -> None:
     @step
     def visit(step: Step) -> None:
         for item in step.each(sized(kind, 9)):
             if item == 3:
                 break
-        assert step.cursor == 3
+        assert index(step.cursor) == 3
         job.call()
-        assert step.cursor == 3
+        assert index(step.cursor) == 3
         step.checkpoint()
 
     job.execute(visit)
-    assert job.cursor == 3
+    assert index(job.cursor) == 3
 
 
-@LISTS
+@KINDS
 def test_a_step_may_end_by_break_or_return(kind: Callable[..., Any], job: Job) -> None:
     @step
     def visit(step: Step) -> Any:
@@ -441,7 +469,7 @@ def test_a_step_may_end_by_break_or_return(kind: Callable[..., Any], job: Job) -
     assert job.names == ["visit"]
 
 
-@LISTS
+@KINDS
 def test_an_exception_leaves_the_item_in_hand_undone(kind: Callable[..., Any], job: Job) -> None:
     visited = []
 
@@ -458,7 +486,7 @@ def test_an_exception_leaves_the_item_in_hand_undone(kind: Callable[..., Any], j
     assert visited == [0, 1, 2, 3, 3, 4]
 
 
-@LISTS
+@KINDS
 def test_a_users_generator_around_each_may_be_closed(kind: Callable[..., Any], job: Job) -> None:
     @step
     def visit(step: Step) -> Any:
@@ -469,12 +497,12 @@ def test_a_users_generator_around_each_may_be_closed(kind: Callable[..., Any], j
         generator = doubled()
         found = list(islice(generator, 4))
         generator.close()
-        return found, step.cursor
+        return found, index(step.cursor)
 
     assert job.execute(visit).result == ([0, 2, 4, 6], 3)
 
 
-@LISTS
+@KINDS
 def test_a_users_generator_around_each_is_interrupted_too(
     kind: Callable[..., Any], job: Job
 ) -> None:
@@ -490,17 +518,17 @@ def test_a_users_generator_around_each_is_interrupted_too(
     assert visited == [0, 2, 4, 6]
 
 
-@LISTS
+@KINDS
 def test_a_loop_that_is_never_begun_is_at_its_beginning(kind: Callable[..., Any], job: Job) -> None:
     @step
     def visit(step: Step) -> Any:
         step.each(sized(kind, 3))
-        return step.cursor
+        return index(step.cursor)
 
     assert job.execute(visit).result == 0
 
 
-@LISTS
+@KINDS
 def test_user_code_that_swallows_the_interrupt_gets_no_further_item(
     kind: Callable[..., Any], job: Job
 ) -> None:
@@ -688,7 +716,7 @@ def test_an_interrupt_in_the_source_leaves_the_item_before_it_done(job: Job) -> 
 # One each a step
 
 
-@LISTS
+@KINDS
 def test_a_second_each_is_refused(kind: Callable[..., Any], job: Job) -> None:
     @step
     def visit(step: Step) -> None:
@@ -700,7 +728,7 @@ def test_a_second_each_is_refused(kind: Callable[..., Any], job: Job) -> None:
     assert str(error) == "step 'visit': a second each, one step has one cursor"
 
 
-@LISTS
+@KINDS
 def test_a_loop_within_the_loop_is_refused(kind: Callable[..., Any], job: Job) -> None:
     visited = []
 
@@ -978,20 +1006,22 @@ def walk(
         if leaving:
             raise Left
 
-    loop = loop_over(source_of(sized(kind, 5)), 0, attention, checkpoint)
+    source = source_of(sized(kind, 5))
+    begin = 0 if isinstance(source, IndexedSource) else None
+    loop = loop_over(source, begin, attention, checkpoint)
     with Instructions(nth, attention.call, ROOMS) as instructions:
         try:
             for item in iter(loop):
-                visited.append((item, loop.cursor))
+                visited.append((item, index(loop.cursor)))
                 if item == 2:
                     attention.call()
         except Left:
             pass
-    return instructions.called, visited, loop.cursor
+    return instructions.called, visited, index(loop.cursor)
 
 
 @pytest.mark.parametrize("leaving", [False, True])
-@pytest.mark.parametrize("kind", [list, tuple, span, iter, Column])
+@pytest.mark.parametrize("kind", [list, tuple, span, iter, Column, json_lines, Numbers])
 def test_a_call_at_any_instruction_skips_nothing_and_repeats_nothing(
     kind: Callable[..., Any], leaving: bool
 ) -> None:
@@ -1020,3 +1050,11 @@ def test_a_loop_is_cut_only_where_attention_can_be_had_from_a_signal_handler() -
         )
     ]
     assert kinds == ["PairLoop"] * 4 + ["SequenceLoop", "GeneratorLoop", "PairLoop", "PairLoop"]
+
+
+def test_a_loop_over_pages_is_cut_in_the_same_case() -> None:
+    kinds = [
+        type(loop_over(json_lines([1]), None, each, each.call)).__name__
+        for each in (Attention(), Unattended())
+    ]
+    assert kinds == ["PagesWalk", "PagesLoop"]

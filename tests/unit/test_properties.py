@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rq_steps import Interrupt, Step, continuable, step
 from rq_steps.keeper import Departure
 from rq_steps.signals import handling
+from rq_steps.sources import Page, PagedSource
 from tests.unit.instructions import Instructions
 from tests.unit.memory import Crash, Execution, Job
 
@@ -71,15 +72,39 @@ class Task:
 
     @property
     def first_cursor(self) -> object:
-        return (self.items.start, "next") if self.kind == "set" else self.items.start
+        start = self.items.start
+        return {"set": (start, "next"), "each pages": [start]}.get(self.kind, start)
 
     def done(self, cursor: Any) -> int:
         """How many items a cursor has behind it."""
-        at = cursor[0] if self.kind == "set" else cursor
+        at = cursor[0] if self.kind in ("set", "each pages") else cursor
         return int(at) - self.items.start
 
 
 Program: TypeAlias = tuple[Task, ...]
+
+
+class Leaves(PagedSource[int]):
+    """Two items a page, and a page without any behind it."""
+
+    def __init__(self, items: range) -> None:
+        self.numbers = items
+
+    def pages(self, cursor: Any) -> Iterator[Page[int]]:
+        for first in range(cursor[0], len(self.numbers), 2):
+            leaf = self.numbers[first : first + 2]
+            yield Leaf(leaf, first)
+            yield Leaf(range(0), first + len(leaf))
+
+
+class Leaf:
+    def __init__(self, items: range, first: int) -> None:
+        self.items = list(items)
+        self.first = first
+
+    def cursor(self, done: int) -> list[int]:
+        return [self.first + done]
+
 
 SOURCES = {
     "each list": list,
@@ -89,6 +114,7 @@ SOURCES = {
     "each numpy-like": Column,
     "each iterator": iter,
     "each dict": dict.fromkeys,
+    "each pages": Leaves,
 }
 KINDS = ["plain", "set", "advance", "each generator", *SOURCES]
 
@@ -204,9 +230,9 @@ class Run:
                 step.advance()
         else:
             for item in step.each(self._source(step, task)):
-                assert step.cursor == item
+                assert task.done(step.cursor) == item - task.items.start
                 self._visit(step, number, task, item)
-            assert step.cursor == task.items.stop
+            assert task.done(step.cursor) == len(task.items)
 
     def _source(self, step: Step, task: Task) -> Iterable[int]:
         if task.kind == "each generator":

@@ -1,0 +1,482 @@
+"""Lines, JSON Lines and CSV: what they give, and what a file may do while a job is away."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rq_steps import InvalidStepError, Step, step
+from rq_steps.sources import BadRecord, BadRecordError, Source, csv_dicts, csv_rows, jsonl, lines
+from rq_steps.sources.files import Opener
+from tests.unit.memory import Execution, Job
+
+CONTACTS = 'name,note\nAda,"a\nb"\n\nBob,\nCyd,x\n'
+
+
+@pytest.fixture
+def job() -> Job:
+    return Job()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "contacts.csv"
+    path.write_text(CONTACTS)
+    return path
+
+
+def visiting(job: Job, make: Callable[[], Source[Any]], visited: list[Any]) -> Execution:
+    """One execution that takes in the items, and is told to leave at the second one."""
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(make()):
+            visited.append(item)
+            if len(visited) == 2:
+                job.call()
+
+    return job.execute(visit)
+
+
+def refused(job: Job, make: Callable[[], Source[Any]]) -> str:
+    """Why the step is not resumed over this source. It has given nothing, and lost nothing."""
+    visited: list[Any] = []
+    record = job.record
+    error = visiting(job, make, visited).error
+    assert isinstance(error, InvalidStepError)
+    assert visited == []
+    assert job.record == record
+    return str(error)
+
+
+# What they give
+
+
+def test_lines_come_without_their_ends() -> None:
+    file = io.BytesIO("ä\r\n\n  b \rc".encode())
+    assert list(lines(file)) == ["ä", "", "  b ", "c"]
+
+
+def test_json_lines_come_as_values_and_empty_lines_are_left_out() -> None:
+    file = io.BytesIO(b'{"a": 1}\r\n\n  \n[2]\nnull')
+    assert list(jsonl(file)) == [{"a": 1}, [2], None]
+
+
+def test_csv_rows_come_as_lists_with_or_without_a_header(path: Path) -> None:
+    rows = [["name", "note"], ["Ada", "a\nb"], ["Bob", ""], ["Cyd", "x"]]
+    assert list(csv_rows(path)) == rows
+    assert list(csv_rows(path, header=True)) == rows[1:]
+
+
+def test_csv_dicts_take_their_names_from_the_header_or_from_the_caller(path: Path) -> None:
+    assert list(csv_dicts(path))[1] == {"name": "Bob", "note": ""}
+    assert next(iter(csv_dicts(path, ["a", "b"]))) == {"a": "name", "b": "note"}
+
+
+def test_fields_that_are_too_many_or_missing_go_where_dict_reader_puts_them() -> None:
+    file = io.BytesIO(b"a,b\n1\n1,2,3,4\n")
+    assert list(csv_dicts(file, None, "more", "none")) == [
+        {"a": "1", "b": "none"},
+        {"a": "1", "b": "2", "more": ["3", "4"]},
+    ]
+
+
+@pytest.mark.parametrize("options", [{"delimiter": ";"}, {"dialect": "semicolons"}])
+def test_csv_takes_the_dialects_and_options_of_the_csv_module(options: dict[str, Any]) -> None:
+    csv.register_dialect("semicolons", delimiter=";")
+    assert list(csv_rows(io.BytesIO(b"a;b,c\n"), **options)) == [["a", "b,c"]]
+    csv.unregister_dialect("semicolons")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-32", "latin-1"])
+def test_a_path_a_text_of_a_path_and_an_open_file_are_the_same(
+    encoding: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text("ä\nb\n", encoding=encoding)
+    with path.open("rb") as file:
+        for given in (path, str(path), file):
+            assert list(lines(given, encoding=encoding)) == ["ä", "b"]
+        assert not file.closed
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_field(tmp_path: Path) -> None:
+    path = tmp_path / "contacts.csv"
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_text("name\nAda\n", encoding=encoding)
+        assert list(csv_dicts(path, encoding=encoding)) == [{"name": "Ada"}]
+
+
+def test_an_empty_file_gives_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.touch()
+    for source in (lines(path), jsonl(path), csv_rows(path), csv_dicts(path)):
+        assert list(source) == []
+
+
+def test_the_cursor_tells_offset_line_and_number_of_the_item_in_hand(path: Path, job: Job) -> None:
+    @step
+    def visit(step: Step) -> list[Any]:
+        return [
+            (row["name"], *(step.cursor[each] for each in ("offset", "line", "record")))
+            for row in step.each(csv_dicts(path))
+        ]
+
+    assert job.execute(visit).result == [
+        ("Ada", 10, 2, 1),
+        ("Bob", 21, 5, 2),
+        ("Cyd", 26, 6, 3),
+    ]
+
+
+def test_a_file_knows_its_size_and_a_compressed_one_does_not(path: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "contacts.csv.gz"
+    packed.write_bytes(gzip.compress(CONTACTS.encode()))
+    size = len(CONTACTS)
+    with gzip.open(packed) as file:
+        totals = [csv_rows(each).total for each in (path, io.BytesIO(b"abc"), packed, file)]  # type: ignore[arg-type]  # mypy has no GzipFile be an IO
+    assert totals == [size, 3, None, None]
+    assert csv_rows(path).unit == "bytes"
+
+
+# Files that cannot be read
+
+
+def test_a_text_file_is_refused(path: Path) -> None:
+    with path.open() as file, pytest.raises(TypeError, match='binary mode, with "rb"'):
+        lines(file)  # type: ignore[arg-type]  # it is what is refused
+
+
+def test_a_file_that_cannot_seek_is_refused() -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    with pytest.raises(TypeError, match="cannot seek"):
+        lines(Pipe())
+
+
+@pytest.mark.parametrize("given", [None, 5, [b"a"]])
+def test_what_is_no_file_is_refused(given: Any) -> None:
+    with pytest.raises(TypeError, match="a path, URL or open binary file is wanted"):
+        lines(given)
+
+
+@pytest.mark.parametrize("encoding", ["cp037", "punycode"])
+def test_an_encoding_in_which_lines_cannot_be_told_apart_is_refused(encoding: str) -> None:
+    with pytest.raises(ValueError, match="lines cannot be told apart"):
+        lines(io.BytesIO(), encoding=encoding)
+
+
+def test_an_unknown_encoding_dialect_or_choice_is_refused_where_it_is_named() -> None:
+    with pytest.raises(LookupError):
+        lines(io.BytesIO(), encoding="utf-9")
+    with pytest.raises(csv.Error):
+        csv_rows(io.BytesIO(), "exel")
+    with pytest.raises(ValueError, match="bad must be 'raise' or 'hand_out', found 'skip'"):
+        lines(io.BytesIO(), bad="skip")  # type: ignore[call-overload]  # it is what is refused
+
+
+def test_a_url_without_fsspec_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(ModuleNotFoundError, match=r"install it, or rq-steps\[files\]"):
+        lines("memory://lines.txt")
+
+
+def test_neither_fsspec_nor_the_file_sources_are_loaded_before_they_are_asked_for() -> None:
+    code = "import sys, rq_steps.handle; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"fsspec", "csv", "rq_steps.sources.csv_file"} & set(run.stdout.split())
+
+
+# Bad records
+
+
+BAD_CSV = b'a,b\n1,2\nx,"\xff\ny"\n3,4\n5,"6\n'
+HANDED_OUT = [
+    ["1", "2"],
+    BadRecord(
+        3,
+        2,
+        "'utf-8' codec can't decode byte 0xff in position 3: invalid start byte",
+        b'x,"\xff\ny"\n',
+    ),
+    ["3", "4"],
+    BadRecord(6, 4, "unexpected end of data", b'5,"6\n'),
+]
+
+
+def test_a_bad_record_is_handed_out_with_its_line() -> None:
+    rows = csv_rows(io.BytesIO(BAD_CSV), header=True, bad="hand_out")
+    assert list(rows) == HANDED_OUT
+
+
+def test_a_bad_record_stands_in_the_place_of_a_dict_too() -> None:
+    dicts = list(csv_dicts(io.BytesIO(BAD_CSV), bad="hand_out"))
+    assert dicts[1] == HANDED_OUT[1]
+    assert dicts[2] == {"a": "3", "b": "4"}
+
+
+def test_a_field_beyond_the_limit_is_a_bad_record_and_the_next_line_is_another() -> None:
+    limit = csv.field_size_limit(10)
+    try:
+        rows = list(csv_rows(io.BytesIO(b"1\n12345678901,2\n3\n"), bad="hand_out"))
+    finally:
+        csv.field_size_limit(limit)
+    assert rows == [
+        ["1"],
+        BadRecord(2, 2, "field larger than field limit (10)", b"12345678901,2\n"),
+        ["3"],
+    ]
+
+
+def test_a_line_that_is_no_json_and_one_that_cannot_be_decoded_are_bad_records() -> None:
+    values = list(jsonl(io.BytesIO(b'1\n\n{"a"\n"\xff"\n2'), bad="hand_out"))
+    assert values[0] == 1
+    assert [(bad.line, bad.record, bad.raw) for bad in values[1:3]] == [
+        (3, 2, b'{"a"\n'),
+        (4, 3, b'"\xff"\n'),
+    ]
+    assert values[3] == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "shift_jis"])
+def test_a_line_that_cannot_be_decoded_is_a_bad_record(encoding: str) -> None:
+    first, bad, last = list(lines(io.BytesIO(b"a\nb\xff\nc"), encoding=encoding, bad="hand_out"))
+    assert (first, last) == ("a", "c")
+    assert isinstance(bad, BadRecord)
+    assert (bad.line, bad.raw) == (2, b"b\xff\n")
+
+
+def test_without_handing_out_a_bad_record_is_an_error_that_names_file_and_line(
+    tmp_path: Path, job: Job
+) -> None:
+    path, visited = tmp_path / "contacts.csv", list[Any]()
+    path.write_bytes(BAD_CSV)
+
+    @step
+    def visit(step: Step) -> None:
+        visited.extend(step.each(csv_rows(path)))
+
+    error = job.execute(visit).error
+    assert isinstance(error, BadRecordError)
+    assert str(error).startswith(f"{path}, line 3: 'utf-8' codec can't decode")
+    assert error.bad == BadRecord(3, 3, *(getattr(HANDED_OUT[1], n) for n in ("error", "raw")))
+    assert visited == [["a", "b"], ["1", "2"]]
+    assert job.cursor["record"] == 3  # type: ignore[index]  # it is a dict
+
+
+def test_a_bad_header_is_an_error_in_any_case() -> None:
+    with pytest.raises(BadRecordError, match="a BytesIO, line 1: unexpected end of data"):
+        list(csv_dicts(io.BytesIO(b'"a\n'), bad="hand_out"))
+
+
+# On resume
+
+
+@pytest.mark.parametrize("make", [lines, csv_rows, csv_dicts])
+def test_a_step_goes_on_at_its_record(make: Any, path: Path, job: Job) -> None:
+    visited: list[Any] = []
+    assert visiting(job, lambda: make(path), visited).departure is not None
+    assert visiting(job, lambda: make(path), visited).departure is None
+    assert visited == list(make(path))
+
+
+def test_going_on_reads_nothing_of_what_is_done(job: Job) -> None:
+    class Counting(io.BytesIO):
+        bytes_read = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size)
+            self.bytes_read += len(data)
+            return data
+
+    data, at = b"a,b\n" + b"1,2\n" * 100_000, 99_990
+
+    def visit_up_to(record: int, file: io.BytesIO) -> Callable[[], object]:
+        @step(name="visit")
+        def visit(step: Step) -> None:
+            for _ in step.each(csv_dicts(file)):
+                if step.cursor["record"] == record:
+                    job.call()
+
+        return visit
+
+    job.execute(visit_up_to(at, io.BytesIO(data)))
+    file = Counting(data)
+    assert job.execute(visit_up_to(0, file)).departure is None
+    # The header, three times, and what is left.
+    assert file.bytes_read < 4 * 32 * 1024 + 10_000
+
+
+def test_a_file_that_grew_is_gone_on_with(path: Path, job: Job) -> None:
+    visited: list[Any] = []
+    visiting(job, lambda: csv_dicts(path), visited)
+    with path.open("a") as file:
+        file.write("Dan,y\n")
+    visiting(job, lambda: csv_dicts(path), visited)
+    assert [row["name"] for row in visited] == ["Ada", "Bob", "Cyd", "Dan"]
+
+
+@pytest.mark.parametrize(
+    ("before", "grown", "left"),
+    [
+        (b"a\nb", b"a\nb\nc\n", ["c"]),
+        (b"a\nb", b"a\nb\r\nc\n", ["c"]),
+        (b"a\nb\r", b"a\nb\r\nc\n", ["c"]),
+        (b"a\nb\r", b"a\nb\rc\n", ["c"]),
+        (b"a\nb\n", b"a\nb\n\nc", ["", "c"]),
+        (b"a\nb", b"a\nb", []),
+    ],
+)
+def test_a_last_line_may_get_its_end_later(before: bytes, grown: bytes, left: list[str]) -> None:
+    *_, (_, cursor) = lines(io.BytesIO(before)).open(None)
+    assert [item for item, _ in lines(io.BytesIO(grown)).open(cursor)] == left
+
+
+def test_a_last_line_that_is_done_and_goes_on_is_an_error() -> None:
+    *_, (_, cursor) = lines(io.BytesIO(b"a\nb")).open(None)
+    with pytest.raises(InvalidStepError, match="line 2, the last one when it was read, goes on"):
+        list(lines(io.BytesIO(b"a\nbc\nd")).open(cursor))
+
+
+def test_a_file_that_shrank_is_an_error(path: Path, job: Job) -> None:
+    visiting(job, lambda: csv_dicts(path), [])
+    path.write_text(CONTACTS[:-2])
+    assert refused(job, lambda: csv_dicts(path)) == (
+        f"step 'visit': {path} has shrunk: found 30 bytes, expected 32 or more"
+    )
+
+
+def test_other_content_at_the_beginning_is_an_error(path: Path, job: Job) -> None:
+    visiting(job, lambda: csv_dicts(path), [])
+    path.write_text(CONTACTS.replace("Ada", "Eve") + "Dan,y\n")
+    message = refused(job, lambda: csv_dicts(path))
+    assert message.startswith(f"step 'visit': {path} has other content in its first 32 bytes: ")
+
+
+def test_other_content_before_the_cursor_is_an_error(tmp_path: Path, job: Job) -> None:
+    path = tmp_path / "numbers"
+    numbers = [f"{number:04}\n" for number in range(1000)]
+    path.write_text("".join(numbers))
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(lines(path)):
+            if item == "0500":
+                job.call()
+
+    job.execute(visit)
+    path.write_text("".join(numbers).replace("0499", "9940"))
+    message = refused(job, lambda: lines(path))
+    assert f"{path} has other content before byte 2505, line 502: found checksum " in message
+    assert ", expected " in message
+
+
+def test_other_columns_are_an_error_that_names_both(path: Path, job: Job) -> None:
+    visiting(job, lambda: csv_dicts(path, ["a", "b"]), [])
+    assert refused(job, lambda: csv_dicts(path, ["a", "c"])) == (
+        f"step 'visit': {path} has other columns: found 'a', 'c', expected 'a', 'b'"
+    )
+    assert "found 'name', 'note', expected 'a', 'b'" in refused(job, lambda: csv_dicts(path))
+
+
+def test_of_many_columns_the_record_keeps_a_checksum(tmp_path: Path, job: Job) -> None:
+    path, visited = tmp_path / "wide.csv", list[Any]()
+    names = [f"column {number}" for number in range(500)]
+    path.write_text(",".join(names) + "\n1\n2\n3\n")
+    visiting(job, lambda: csv_rows(path, header=True), visited)
+    assert len(job.head or "") < 1000
+    other = [*names[:-1], "another"]
+    assert "found 500 with the checksum" in refused(job, lambda: csv_dicts(path, other))
+    visiting(job, lambda: csv_rows(path, header=True), visited)
+    assert visited == [["1"], ["2"], ["3"]]
+
+
+def test_a_cursor_of_another_shape_is_an_error(path: Path, job: Job) -> None:
+    for start in (5, {"offset": 10}, {"offset": -1, "line": 1, "record": 1, "before": ""}):
+
+        @step(start=start)
+        def visit(step: Step) -> None:
+            step.each(lines(path))
+
+        error = Job().execute(visit).error
+        assert isinstance(error, InvalidStepError)
+        assert str(error).endswith(f"with offset, line, record, before, found {start!r}")
+
+
+def test_another_kind_of_source_is_an_error(path: Path, job: Job) -> None:
+    visiting(job, lambda: csv_dicts(path), [])
+    assert "found a line file, but its cursor {'offset'" in refused(job, lambda: lines(path))
+    assert "was kept for a CSV file" in refused(job, lambda: lines(path))
+
+
+def test_the_record_keeps_size_and_checksum_of_a_file_and_the_columns(path: Path, job: Job) -> None:
+    visiting(job, lambda: csv_dicts(path), [])
+    current = job.record.current
+    assert current is not None
+    assert current.source is not None
+    contract: Any = current.source.contract
+    assert contract == {
+        "size": len(CONTACTS),
+        "head": [len(CONTACTS), contract["head"][1]],
+        "columns": ["name", "note"],
+    }
+
+
+# What is held open
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("leave", ["break", "raise", "return", "never begun"])
+def test_a_file_is_closed_when_its_step_is_over(
+    leave: str, native: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Any] = []
+    stored = Opener._stored
+
+    def noting(opener: Opener, stack: Any) -> Any:
+        opened.append(stored(opener, stack))
+        return opened[-1]
+
+    monkeypatch.setattr(Opener, "_stored", noting)
+    held: list[Any] = []
+
+    @step
+    def visit(step: Step) -> None:
+        rows = step.each(lines(path))
+        held.append(rows)
+        for _ in rows if leave != "never begun" else ():
+            if leave == "break":
+                break
+            if leave == "return":
+                return
+            raise ValueError
+
+    Job(native=native).execute(visit)
+    assert opened
+    assert all(file.closed for file in opened)
+
+
+def test_an_item_may_read_on_in_the_file_that_it_is_of(job: Job) -> None:
+    file = io.BytesIO(b"".join(b"%d\n" % number for number in range(50)))
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        source = lines(file)
+        source.block_size = 10
+        for line in step.each(source):
+            visited.append(int(line))
+            file.seek(0)
+
+    job.execute(visit)
+    assert visited == list(range(50))
