@@ -14,14 +14,14 @@ from rq_steps.sources.keyset import PAGE
 from rq_steps.sources.protocol import Source
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from sqlalchemy.sql.selectable import SelectBase
 
     from rq_steps.sources.sql_query import Paramstyle
     from rq_steps.sources.sql_select import Bind
 
 
 def rows(
-    select: Select[Any],
+    select: SelectBase,
     bind: Bind,
     *,
     key: Any = None,
