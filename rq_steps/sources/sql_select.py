@@ -68,6 +68,7 @@ class SelectSource(KeysetSource):
         columns = [
             Column(_name(each.element), each.modifier is desc_op) for each in self._key_columns
         ]
+        _refuse_other_rows(statement, [each.element for each in self._key_columns])
         super().__init__(columns, page, count=count)
         self._described = statement.column_descriptions
         self._statement = statement.order_by(*self._key_columns)
@@ -155,9 +156,8 @@ class _Tables:
             InvalidStepError: it could be NULL, or is not known to be unique.
         """
         if given is None:
-            return [asc(column) for column in self._primary_key()]
-        given = given if isinstance(given, list | tuple) else [given]
-        key = [_directed(each) for each in given]
+            given = self._primary_key()
+        key = [_directed(each) for each in (given if isinstance(given, list | tuple) else [given])]
         for each in key:
             self._refuse_unordered(each.element)
         if not any(self._is_unique_in(leaf, key) for leaf, _ in self._leaves):
@@ -249,6 +249,18 @@ def _refuse_clauses(statement: Select[Any]) -> None:
             raise InvalidStepError(f"select: it has {clause}, and pages have their own: {advice}")
 
 
+def _refuse_other_rows(statement: Select[Any], key: Sequence[Any]) -> None:
+    """With its key beside it, each of the rows would be distinct."""
+    if not statement.compare(statement.distinct()):
+        return
+    for column in key:
+        if not any(column.compare(each) for each in statement.selected_columns):
+            raise InvalidStepError(
+                "select: it has DISTINCT, and not all of its key is selected: "
+                f"select {_name(column)}, too"
+            )
+
+
 def _directed(given: Any) -> UnaryExpression[Any]:
     """A column of the key, with its direction: ascending where none is given."""
     directed = given if isinstance(given, UnaryExpression) else asc(given)
@@ -306,7 +318,8 @@ def _is_column(given: Any) -> bool:
 
 def _is_mapped(description: Any) -> bool:
     """Is it a mapped class, and not one of its columns?"""
-    return description["entity"] is not None and description["expr"] is description["entity"]
+    entity = description.get("entity")
+    return entity is not None and description["expr"] is entity
 
 
 def _opener(bind: Any, statement: Select[Any]) -> Opened:
