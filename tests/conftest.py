@@ -1,11 +1,16 @@
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from redis import Redis
 
 from rq_steps.server import PrivateServer
 from tests.workers import Workers
+
+# No test is timed: other work may hold the machine up.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

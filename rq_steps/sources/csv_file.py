@@ -138,7 +138,6 @@ class CsvFile(TextFile[Any]):
     """Each row that is not empty is a record."""
 
     kind = "CSV file"
-    block_size = 32 * 1024
 
     def __init__(
         self, file: File, encoding: str, bad: Bad, parse: _Parse, *, has_header: bool

@@ -31,10 +31,11 @@ from examples.csv_import.jobs import (
     validate,
     write_row,
 )
-from examples.csv_import.models import Contact, Import, RowError
+from examples.csv_import.models import Base, Contact, Import, RowError
 from examples.csv_import.progress import ERASE, Progress
 from examples.csv_import.rows import Row, count_rows, open_rows, read_rows
 from examples.csv_import.sample import write_sample
+from rq_steps.testing import Rehearsal, everywhere
 from tests.workers import Workers, wait_until
 
 HEADER = "email,name,since,amount,note\n"
@@ -192,6 +193,29 @@ class TestImport:
         validate(import_id)
         with pytest.raises(IncompleteImportError, match="0 of 1 rows"):
             finalize(import_id)
+
+
+class TestCuts:
+    def test_wherever_it_is_cut_every_row_is_imported_once(
+        self, database: Path, file: Path
+    ) -> None:
+        planted = write_sample(file, 60)
+        ids: list[int] = []
+
+        def make() -> Rehearsal:
+            Base.metadata.drop_all(engine())
+            create_tables()
+            ids[:] = [new_import(file)]
+            return Rehearsal(process_import, *ids)
+
+        def is_right(rehearsal: Rehearsal) -> None:
+            assert audit(file, database, planted).problems() == []
+            import_ = load(*ids)
+            assert (import_.status, import_.processed) == ("completed", 60)
+            assert rehearsal.result == f"{import_.imported} rows imported, {import_.errors} not"
+
+        assert planted
+        everywhere(make, is_right, at_most=40)
 
 
 class TestRowsThatComeAgain:

@@ -117,7 +117,17 @@ ENCODINGS = [
     "utf-7",
 ]
 # Python's str.splitlines would take some of them for line ends, and "ഊ" has both bytes of a "\n".
-PIECES = [*"aä漢😀ഊ਍\x0b\x0c\x1c\x85\u2028 1;\\", '"', '""', ",", "\n", "\r", "\r\n", '"a\nb"']
+PIECES = [
+    "\u0a41\u4100",
+    *"aä漢😀ഊ਍\x0b\x0c\x1c\x85\u2028 1;\\",
+    '"',
+    '""',
+    ",",
+    "\n",
+    "\r",
+    "\r\n",
+    '"a\nb"',
+]
 
 texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 encodings = st.sampled_from(ENCODINGS)
