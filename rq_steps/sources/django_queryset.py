@@ -15,7 +15,7 @@ from django.db.models import (  # type: ignore[import-untyped]  # it ships no ty
 )
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.keyset import Column, Key, KeysetSource, behind, named
+from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind, named
 
 
 class QuerySetSource(KeysetSource):
@@ -34,23 +34,22 @@ class QuerySetSource(KeysetSource):
         super().__init__(columns, page, count=count)
         self._queryset = queryset.order_by(*map(str, self._fields))
 
-    def _read(self, after: Key | None, limit: int) -> tuple[Sequence[Any], list[Key]]:
+    def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
         queryset = self._queryset
         if after is not None:
             tests = [_tests(*each) for each in zip(self._fields, after, strict=True)]
             queryset = queryset.filter(behind(tests, and_, or_))
-        items = list(queryset[:limit])
+        items = list(queryset[: self._limit])
         return items, self._keys(items)
 
     def _count(self) -> int:
         counted: int = self._queryset.order_by().count()
         return counted
 
-    def _keys(self, items: list[Any]) -> list[Key]:
+    def _keys(self, items: list[Any]) -> list[Values]:
         if not items:
-            return []
-        get = self._getters(items[0])
-        return [tuple([of(item) for of in get]) for item in items]
+            return [[] for _ in self._fields]
+        return [list(map(get, items)) for get in self._getters(items[0])]
 
     def _getters(self, item: Any) -> list[Any]:
         names = [name for name, _ in self._fields]

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -16,14 +16,15 @@ from rq_steps.values import JSON
 
 Condition = TypeVar("Condition")
 Key: TypeAlias = tuple[Any, ...]
+Values: TypeAlias = list[Any]
 
 PAGE = 500
 """Rows, where the user does not say."""
 
 # Whose value and order are the same here, in the record and in the database. A float's are not.
-_EXACT = frozenset(
-    {bool, int, str, bytes, date, datetime, time, timedelta, Decimal, UUID, memoryview}
-)
+_BUFFERS = frozenset({bytearray, memoryview})
+"""In which some drivers give bytes."""
+_EXACT = _BUFFERS | {bool, int, str, bytes, date, datetime, time, timedelta, Decimal, UUID}
 
 
 class Column(NamedTuple):
@@ -53,15 +54,15 @@ def behind(tests: Sequence[tuple[Condition, Condition]], both: Any, either: Any)
 
 
 class KeyedPage:
-    """Rows, the key of each, and the cursor that the page was read with."""
+    """Rows, the values of their keys by column, and the cursor that the page was read with."""
 
-    def __init__(self, items: Sequence[Any], keys: Sequence[Key], begin: Any) -> None:
+    def __init__(self, items: Sequence[Any], keys: Sequence[Values], begin: Any) -> None:
         self.items = items
         self._keys = keys
         self._begin = begin
 
     def cursor(self, done: int) -> Any:
-        return list(self._keys[done - 1]) if done else self._begin
+        return [values[done - 1] for values in self._keys] if done else self._begin
 
 
 class KeysetSource(PagedSource[Any]):
@@ -76,6 +77,9 @@ class KeysetSource(PagedSource[Any]):
             raise ValueError(f"page must be a number of rows, 1 or more, found {page!r}")
         self._columns = tuple(columns)
         self._page = page
+        # One more than is handed out: it tells whether there are more, and whether the last one's
+        # key is its own.
+        self._limit = page + 1
         self._counts = count
         self._counted: int | None = None
 
@@ -97,21 +101,20 @@ class KeysetSource(PagedSource[Any]):
         after = None if cursor is None else self._key(cursor)
         self._begin()
         while True:
-            # One more than is handed out: it tells whether there are more, and whether the last
-            # one's key is its own.
-            items, keys = self._read(after, self._page + 1)
-            keys = self._checked(keys)
-            is_last = len(items) <= self._page
-            yield KeyedPage(items[: self._page], keys[: self._page], cursor)
-            if is_last:
+            items, read = self._read(after)
+            keys = self._checked(read)
+            page = KeyedPage(items[: self._page], keys, cursor)
+            yield page
+            if len(items) <= self._page:
                 break
-            after = keys[self._page - 1]
-            cursor = list(after)
+            cursor = page.cursor(self._page)
+            after = tuple(cursor)
         self._end()
 
     @abstractmethod
-    def _read(self, after: Key | None, limit: int) -> tuple[Sequence[Any], list[Key]]:
-        """So many rows behind this key, and the key of each. None: from the first one on."""
+    def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
+        """As many rows as the limit, behind this key, and the values of each column of the key.
+        None: from the first row on."""
 
     @abstractmethod
     def _count(self) -> int:
@@ -129,34 +132,33 @@ class KeysetSource(PagedSource[Any]):
                 f"{self.kind}: a cursor is a list with a value for each of {self._names}, "
                 f"found {cursor!r}"
             )
-        return self._checked([tuple(cursor)])[0]
+        return tuple(values[0] for values in self._checked([[value] for value in cursor]))
 
-    def _checked(self, keys: list[Key]) -> list[Key]:
+    def _checked(self, keys: list[Values]) -> list[Values]:
         """Refuse keys that the next page could not begin behind."""
-        found = set(map(type, chain.from_iterable(keys)))
-        if not found <= _EXACT:
-            self._refuse_values(keys)
-        if memoryview in found:
-            keys = [tuple(map(_carried, key)) for key in keys]
-        for key, following in pairwise(keys):
+        keys = [
+            self._exact(column.name, values)
+            for column, values in zip(self._columns, keys, strict=True)
+        ]
+        for key, following in pairwise(zip(*keys, strict=True)):
             if key == following:
                 raise self._not_unique(key)
         return keys
 
-    def _refuse_values(self, keys: list[Key]) -> None:
-        for value, column in (
-            (value, column)
-            for key in keys
-            for value, column in zip(key, self._columns, strict=True)
-            if type(value) not in _EXACT
-        ):
-            if value is None:
-                raise self._has_null(column.name)
-            why = "is not exact" if isinstance(value, float) else "is nothing that a cursor holds"
-            raise InvalidStepError(
-                f"{self.kind}: {column.name} cannot be of the key, since {value!r} of type "
-                f"{type(value).__name__} {why}"
-            )
+    def _exact(self, name: str, values: Values) -> Values:
+        kinds = set(map(type, values))
+        if not kinds <= _EXACT:
+            self._refuse(name, next(value for value in values if type(value) not in _EXACT))
+        return list(map(bytes, values)) if kinds & _BUFFERS else values
+
+    def _refuse(self, name: str, value: object) -> None:
+        if value is None:
+            raise self._has_null(name)
+        why = "is not exact" if isinstance(value, float) else "is nothing that a cursor holds"
+        raise InvalidStepError(
+            f"{self.kind}: {name} cannot be of the key, since {value!r} of type "
+            f"{type(value).__name__} {why}"
+        )
 
     def _not_unique(self, key: Key) -> InvalidStepError:
         return InvalidStepError(
@@ -192,7 +194,3 @@ def distinct(columns: list[Column]) -> list[Column]:
         found = ", ".join(map(str, columns)) or "none"
         raise ValueError(f"key must be one or more columns, each of them once, found {found}")
     return columns
-
-
-def _carried(value: Any) -> Any:
-    return bytes(value) if type(value) is memoryview else value

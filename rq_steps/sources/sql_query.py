@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.keyset import Column, Key, KeysetSource, behind, named
+from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind, named
 from rq_steps.transactions import is_open
 
 Paramstyle: TypeAlias = Literal["qmark", "numeric", "named", "format", "pyformat"]
@@ -50,11 +51,11 @@ class QuerySource(KeysetSource):
     def _end(self) -> None:
         self._refuse_null()
 
-    def _read(self, after: Key | None, limit: int) -> tuple[Sequence[Any], list[Key]]:
+    def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
         order = ", ".join(
             f"q.{name} {'DESC' if descending else 'ASC'}" for name, descending in self._columns
         )
-        rest = f"ORDER BY {order} LIMIT {limit}"
+        rest = f"ORDER BY {order} LIMIT {self._limit}"
         with self._opened() as connection:
             if after is None:
                 return self._with_keys(*self._select(connection, "q.*", _ALL, rest))
@@ -114,7 +115,9 @@ class QuerySource(KeysetSource):
         marks = [mark.format(len(given) + number) for number in range(1, len(values) + 1)]
         return sql, marks, (*given, *values)
 
-    def _with_keys(self, rows: Sequence[Any], names: list[str]) -> tuple[Sequence[Any], list[Key]]:
+    def _with_keys(
+        self, rows: Sequence[Any], names: list[str]
+    ) -> tuple[Sequence[Any], list[Values]]:
         places: list[Any] = [_place(name, names) for name, _ in self._columns]
         if rows and isinstance(rows[0], Mapping):
             places = [names[place] for place in places]
@@ -123,7 +126,7 @@ class QuerySource(KeysetSource):
                 f"query: its rows are of type {type(rows[0]).__name__}, and do not tell their key: "
                 "take tuples or dicts"
             )
-        return rows, [tuple([row[place] for place in places]) for row in rows]
+        return rows, [list(map(itemgetter(place), rows)) for place in places]
 
 
 class _Condition(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import compress
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -20,9 +21,9 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     asc,
+    bindparam,
     func,
     inspect,
-    literal,
     or_,
     select,
 )
@@ -32,13 +33,13 @@ from sqlalchemy.sql.operators import asc_op, desc_op
 from sqlalchemy.sql.selectable import FromGrouping
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.keyset import Column, Key, KeysetSource, behind
+from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind
 from rq_steps.sources.protocol import Source
 from rq_steps.values import JSON
 
 Bind: TypeAlias = "Engine | Connection | Session | sessionmaker[Any] | scoped_session[Any]"
 Opened: TypeAlias = "Callable[[], AbstractContextManager[Any]]"
-Parted: TypeAlias = "Callable[[Any], tuple[Sequence[Any], list[Key]]]"
+Parted: TypeAlias = "Callable[[Any], tuple[Sequence[Any], list[Values]]]"
 
 
 def select_source(statement: Any, bind: Any, key: Any, page: int, *, count: bool) -> Source[Any]:
@@ -70,27 +71,27 @@ class SelectSource(KeysetSource):
         ]
         _refuse_other_rows(statement, [each.element for each in self._key_columns])
         super().__init__(columns, page, count=count)
-        self._described = statement.column_descriptions
-        self._statement = statement.order_by(*self._key_columns)
+        self._mapped = list(map(_is_mapped, statement.column_descriptions))
+        self._statement = statement.order_by(*self._key_columns).limit(self._limit)
         added, self._parted = _parting(statement, [each.element for each in self._key_columns])
         if added:
             self._statement = self._statement.add_columns(*added)
+        tests = [_tests(*each) for each in enumerate(self._key_columns)]
+        self._behind = self._statement.where(behind(tests, and_, or_))
         self._counting = select(func.count()).select_from(statement.subquery())
 
     def objects_in(self, item: Any) -> list[Any]:
         """The objects of mapped classes in what is handed out; an outer join leaves some out."""
-        mapped = list(map(_is_mapped, self._described))
-        if len(mapped) == 1:
+        if len(self._mapped) == 1:
             return [item]
-        return [each for each in compress(item, mapped) if each is not None]
+        return [each for each in compress(item, self._mapped) if each is not None]
 
-    def _read(self, after: Key | None, limit: int) -> tuple[Sequence[Any], list[Key]]:
-        statement = self._statement.limit(limit)
-        if after is not None:
-            tests = [_tests(*each) for each in zip(self._key_columns, after, strict=True)]
-            statement = statement.where(behind(tests, and_, or_))
+    def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
         with self._open() as opened:
-            return self._parted(opened.execute(statement))
+            if after is None:
+                return self._parted(opened.execute(self._statement))
+            bound = {_mark(number): value for number, value in enumerate(after)}
+            return self._parted(opened.execute(self._behind, bound))
 
     def _count(self) -> int:
         with self._open() as opened:
@@ -203,9 +204,9 @@ def _parting(statement: Select[Any], key: Sequence[Any]) -> tuple[list[Any], Par
     places = _places(statement, key)
     if places is not None:
         return [], partial(_part_in_place, places)
-    added = [column.label(f"rq_steps_key_{number}") for number, column in enumerate(key)]
+    added = [column.label(_mark(number)) for number, column in enumerate(key)]
     if len(described) == 1 and _is_mapped(described[0]):
-        return added, _part_objects
+        return added, partial(_part_objects, len(key))
     return added, partial(_part_off, len(described), len(key))
 
 
@@ -221,20 +222,21 @@ def _places(statement: Select[Any], key: Sequence[Any]) -> list[int] | None:
     return None if -1 in found else found
 
 
-def _part_in_place(places: list[int], result: Any) -> tuple[Sequence[Any], list[Key]]:
+def _part_in_place(places: list[int], result: Any) -> tuple[Sequence[Any], list[Values]]:
     rows = result.all()
-    return rows, [tuple([row[at] for at in places]) for row in rows]
+    return rows, [list(map(itemgetter(place), rows)) for place in places]
 
 
-def _part_objects(result: Any) -> tuple[Sequence[Any], list[Key]]:
+def _part_objects(key: int, result: Any) -> tuple[Sequence[Any], list[Values]]:
     rows = result.all()
-    return [row[0] for row in rows], [tuple(row[1:]) for row in rows]
+    items, *keys = [list(map(itemgetter(place), rows)) for place in range(1 + key)]
+    return items, keys
 
 
-def _part_off(width: int, key: int, result: Any) -> tuple[Sequence[Any], list[Key]]:
+def _part_off(width: int, key: int, result: Any) -> tuple[Sequence[Any], list[Values]]:
     frozen = result.freeze()
-    keys = frozen().columns(*range(width, width + key)).all()
-    return frozen().columns(*range(width)).all(), [tuple(each) for each in keys]
+    keys = [frozen().scalars(width + place).all() for place in range(key)]
+    return frozen().columns(*range(width)).all(), keys
 
 
 def _refuse_clauses(statement: Select[Any]) -> None:
@@ -269,12 +271,16 @@ def _directed(given: Any) -> UnaryExpression[Any]:
     return directed
 
 
-def _tests(directed: UnaryExpression[Any], value: Any) -> tuple[Any, Any]:
+def _tests(number: int, directed: UnaryExpression[Any]) -> tuple[Any, Any]:
     column: Any = directed.element
-    bound = literal(value, column.type)
+    value = bindparam(_mark(number), type_=column.type)
     if directed.modifier is desc_op:
-        return column < bound, column <= bound
-    return column > bound, column >= bound
+        return column < value, column <= value
+    return column > value, column >= value
+
+
+def _mark(number: int) -> str:
+    return f"rq_steps_key_{number}"
 
 
 def _leaves(clause: Any, *, nullable: bool) -> Iterator[tuple[Any, bool]]:

@@ -17,6 +17,7 @@ def load_django() -> ModuleType:
     conf.settings.configure(
         LOGGING_CONFIG=None,
         USE_TZ=True,
+        INSTALLED_APPS=["tests.unit"],
         DATABASES={
             alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
             for alias in ("default", "archive")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from functools import cache
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from sqlalchemy import UniqueConstraint, create_engine, delete, insert, select
@@ -14,6 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 from sqlalchemy.pool import StaticPool
 
 from rq_steps.sources import Source, query, queryset, rows
+from tests.unit.models import models
 
 
 class Row(NamedTuple):
@@ -199,38 +198,11 @@ class Dicts(DbApiStore):
         )
 
 
-@cache
-def django_models() -> Any:
-    """Made once in a process: Django keeps a list of its models."""
-    from django.db import connections, models  # type: ignore[import-untyped]  # it ships no types
-
-    class Meta:
-        app_label = "tests"
-        unique_together = (("a", "b"),)
-
-    thing = type(
-        "Thing",
-        (models.Model,),
-        {
-            "__module__": __name__,
-            "Meta": Meta,
-            "id": models.IntegerField(primary_key=True),
-            "a": models.IntegerField(),
-            "b": models.CharField(max_length=20),
-            "note": models.CharField(max_length=20, null=True),
-            "weight": models.FloatField(default=0.0),
-        },
-    )
-    with connections["default"].schema_editor() as editor:
-        editor.create_model(thing)
-    return SimpleNamespace(Thing=thing)
-
-
 class QuerySets(Store):
     """Django's. It needs the fixture `django`."""
 
     def __init__(self) -> None:
-        self.objects = django_models().Thing.objects
+        self.objects = models().Item.objects
 
     def source(self, key: Sequence[str], page: int) -> Source[Any]:
         return queryset(self.objects.order_by(*key), page=page)

@@ -190,8 +190,7 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
     ),
     "not unique": (
         lambda engine: rows(select(User), engine, key=[User.city, User.born]),
-        "users.born is not known to be unique, and rows could be skipped: add the columns of the "
-        + "primary key, or of a unique constraint of the table",
+        "the key users.city, users.born is not known to be unique, and rows could be skipped: add ",
     ),
     "unique by a partial index": (
         lambda engine: rows(select(User), engine, key=User.born),
