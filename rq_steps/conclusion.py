@@ -14,7 +14,7 @@ from rq_steps.errors import Interrupt, ResumeLimitError, StepsError, consists_of
 from rq_steps.events import Errored, Event, Finished, Superseded, logger, publish
 from rq_steps.events import Interrupted as InterruptedEvent
 from rq_steps.jobworker import JobWorker
-from rq_steps.keeper import Departure
+from rq_steps.keeper import ISOLATED, MAX_TOTAL_RUNTIME, STOPPING, Departure
 from rq_steps.options import Options
 from rq_steps.outcome import Interrupted
 from rq_steps.patience import GaveUp
@@ -22,11 +22,6 @@ from rq_steps.patience import GaveUp
 LONGEST_TRACEBACK = 10_000
 LONGEST_BACKOFF = 60.0
 
-STOPPING = "stopping"
-ISOLATED = "isolated"
-MAX_RUNTIME = "max_runtime"
-MAX_TOTAL_RUNTIME = "max_total_runtime"
-TIMEOUT = "timeout"
 ERROR = "error"
 REDIS = "redis"
 

@@ -11,52 +11,19 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
 from rq_steps.errors import CheckpointError, Interrupt, InvalidStepError, UnserializableError
 from rq_steps.events import StepCompleted, StepSkipped, StepStarted, listening, logger
 from rq_steps.handle import Step
-from rq_steps.keeper import Departure, Keeper, NoKeeper
+from rq_steps.keeper import ISOLATED, Departure, Keeper
 from rq_steps.options import StepOptions
 from rq_steps.order import Order
-from rq_steps.record import Completed, Record, Run
+from rq_steps.record import Completed, Record
 from rq_steps.transactions import Transactions
 from rq_steps.values import JSON, decode, encode
 
 R = TypeVar("R")
-
-
-_current: ContextVar[Continuation | None] = ContextVar("rq_steps.continuation", default=None)
-# Only to refuse a step that is called from a thread in which nothing is known of its continuable.
-_running: set[Continuation] = set()
-
-
-def current() -> Continuation | None:
-    """The continuation that the calling code runs in.
-
-    Raises:
-        InvalidStepError: called from a thread, or at a time, that is not the continuable's.
-    """
-    continuation = _current.get()
-    if continuation is None:
-        return None
-    continuation.refuse_stranger()
-    return continuation
-
-
-def declare(declaration: object, name: str) -> None:
-    """Remember a step that is declared inside a continuable: it should be called, too."""
-    continuation = _current.get()
-    if continuation is not None:
-        continuation.declare(declaration, name)
-
-
-def refuse_other_thread(message: str) -> None:
-    """Refuse what is called outside, while a job's continuable runs in another thread."""
-    for continuation in tuple(_running):
-        if continuation.keeper.attended and not continuation.in_own_thread:
-            raise InvalidStepError(message)
 
 
 class Continuation:
@@ -81,17 +48,9 @@ class Continuation:
 
     # What the steps ask
 
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Code that runs within is the continuable's."""
-        token = _current.set(self)
-        _running.add(self)
-        try:
-            yield
-        finally:
-            self._closed = True
-            _running.discard(self)
-            _current.reset(token)
+    def close(self) -> None:
+        """The continuable has ended: its steps count no more."""
+        self._closed = True
 
     @property
     def in_own_thread(self) -> bool:
@@ -240,7 +199,7 @@ class Continuation:
             if self.attention.wanted:
                 self.turn()
             if self._isolating and self.keeper.attended:
-                self._leave(Departure("isolated"))
+                self._leave(Departure(ISOLATED))
 
     def _begin(self, options: StepOptions) -> Step:
         step = self._new_step(options)
@@ -327,13 +286,3 @@ class Continuation:
 def _thread_of_process() -> tuple[int, int]:
     """A thread keeps its identity in a process that is forked from it."""
     return threading.get_ident(), os.getpid()
-
-
-def in_memory(job_id: str = "") -> Continuation:
-    """A continuation that is kept nowhere; `job_id` is the job's that the caller runs in."""
-    return Continuation(Record(Run("", None)), NoKeeper(job_id))
-
-
-def loose_step(options: StepOptions) -> Step:
-    """The Step of a step that is called outside any continuable: it is never interrupted."""
-    return Step(options.name, options.start, in_memory())

@@ -6,9 +6,11 @@ import functools
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
-from rq_steps import continuation
+from rq_steps import current
+from rq_steps.continuation import Continuation
 from rq_steps.options import MARK, Options, Seconds, continuable_options, step_options
 from rq_steps.signatures import (
     ClassMethod,
@@ -22,6 +24,11 @@ from rq_steps.step_function import BoundStep, StepFunction, StepMethod
 
 if TYPE_CHECKING:
     from rq_steps.performing import Runnable
+
+Performer: TypeAlias = "Callable[[Callable[..., Any], Options], Runnable | None]"
+
+performer: ContextVar[Performer | None] = ContextVar("rq_steps.performer", default=None)
+"""Who performs the continuables that are called, where that is no worker."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,7 +74,7 @@ def continuable(
     Args:
         max_resumptions: how often the job may be resumed after a stop, an error or a death.
         resume_wait: before an interrupted job is picked up again.
-        resume_queue: the queue to resume on; None for the job's own.
+        resume_queue: the queue to resume on, after a death too; None for the job's own.
         resume_errors: resume after an exception, if this execution had advanced.
         error_wait: before the job is resumed after an error; of a sequence, the nth is for the
             nth error, and the last one repeats.
@@ -139,7 +146,7 @@ def _run(call: Callable[[], Any], wrapper: Callable[..., Any], options: Options)
     if execution is not None:
         return execution.run(call)
     in_memory = _in_memory(wrapper)
-    with in_memory.entered():
+    with current.entered(in_memory):
         result = call()
     in_memory.finish()
     return result
@@ -151,26 +158,26 @@ async def _run_in_memory_async(
     if _is_inside():
         return await call()
     in_memory = _in_memory(wrapper)
-    with in_memory.entered():
+    with current.entered(in_memory):
         result = await call()
     in_memory.finish()
     return result
 
 
-def _in_memory(wrapper: Callable[..., Any]) -> continuation.Continuation:
+def _in_memory(wrapper: Callable[..., Any]) -> Continuation:
     job_id = _sync_job_id()
     if not job_id:
-        continuation.refuse_other_thread(
+        current.refuse_other_thread(
             f"continuable '{wrapper.__name__}' was called from another thread than the job's: "
             "its steps would not count"
         )
-    return continuation.in_memory(job_id)
+    return current.in_memory(job_id)
 
 
 def _is_inside() -> bool:
     """Is the continuable called by another one? Then it is a plain function, and its steps are the
     other's; but not where a queue with `is_async=False` runs it as a job of its own."""
-    running = continuation.current()
+    running = current.current()
     return running is not None and _sync_job_id() in ("", running.keeper.job_id)
 
 
@@ -184,7 +191,10 @@ def _sync_job_id() -> str:
 
 
 def _execution(wrapper: Callable[..., Any], options: Options) -> Runnable | None:
-    """The execution, where a worker runs this continuable as its job."""
+    """The execution, where a worker or somebody in its place runs this continuable as its job."""
+    perform = performer.get()
+    if perform is not None:
+        return perform(wrapper, options)
     if "rq.job" not in sys.modules:  # nor is it loaded in vain
         return None
     from rq_steps.performing import execution_of
@@ -266,7 +276,7 @@ def step(
         options = step_options(own_name, start, isolated)
         declared: StepFunction[Any, Any] = StepFunction(function, options)
         if "<locals>" in function.__qualname__:  # not one of a module that is imported just now
-            continuation.declare(declared, own_name)
+            current.declare(declared, own_name)
         return declared
 
     return decorate if function is None else decorate(function)

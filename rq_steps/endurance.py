@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
@@ -111,6 +112,10 @@ class EnduranceMixin(Base):
         )
 
     def handle_execution_ended(self, *args: Any, **kwargs: Any) -> None:
+        """RQ calls this again when it is about to call the job failed: to give up is no failure."""
+        error = sys.exc_info()[1]
+        if isinstance(error, GaveUp):
+            raise error
         patiently(
             lambda: super(EnduranceMixin, self).handle_execution_ended(*args, **kwargs),
             self.who,

@@ -15,19 +15,19 @@ from rq.timeouts import BaseTimeoutException
 from rq.utils import now
 
 from rq_steps.attention import Attention
-from rq_steps.conclusion import MAX_RUNTIME, MAX_TOTAL_RUNTIME, STOPPING, TIMEOUT, Conclusion
+from rq_steps.conclusion import Conclusion
 from rq_steps.continuation import Continuation
+from rq_steps.current import entered
+from rq_steps.deadlines import Deadlines
 from rq_steps.events import Event, LongGap, Resumed, Started, publish
-from rq_steps.gaps import Gaps
 from rq_steps.jobworker import JobWorker
-from rq_steps.keeper import Departure
+from rq_steps.keeper import STOPPING, Departure
 from rq_steps.meta import KEY, progress
 from rq_steps.options import Options
 from rq_steps.patience import patiently
 from rq_steps.pulse import Pulse
 from rq_steps.settings import GRACE, RENEW_EVERY
 from rq_steps.signals import ignoring
-from rq_steps.slices import Slices
 from rq_steps.store import STARTED, Answer, Store
 from rq_steps.values import JSON
 from rq_steps.watch import Watch
@@ -39,9 +39,6 @@ FINISHED_HERE = "rq_steps_finished_here"
 """The mark on a Job whose run this process has finished: should it fail after all, it goes on."""
 
 ALARM = getattr(signal, "SIGALRM", None)
-
-EAGER_SECONDS = 5.0
-"""After a death every checkpoint is saved for so long: a job that dies young gets on."""
 
 
 class Execution:
@@ -66,12 +63,16 @@ class Execution:
         self._pulse = Pulse(self._store.renew, RENEW_EVERY)
         self._claim = patiently(self._store.claim, f"Job {job.id}")
         self._claim.record.max_resumptions = options.max_resumptions
+        self._claim.record.resume_queue = options.resume_queue
         self._continuation = Continuation(self._claim.record, self)
-        self._began = self._saved_at = monotonic()
+        self._deadlines = Deadlines(
+            options,
+            job.timeout,
+            already_run=_already_run(job),
+            ran_before=self._claim.record.runtime,
+            died=self._claim.died,
+        )
         self._shown_at = -inf
-        self._ran_before = self._claim.record.runtime
-        self._slices = Slices(job.timeout, self._began - _already_run(job))
-        self._gaps = Gaps(GRACE)
         self._conclusion = Conclusion(
             self._continuation, options, worker, self.token, self._save_last
         )
@@ -111,7 +112,7 @@ class Execution:
             self._pulse.start()
             stack.enter_context(self.attention.handed_over())
             stack.enter_context(self.worker.calling(self.attention))
-            stack.enter_context(self._continuation.entered())
+            stack.enter_context(entered(self._continuation))
             self._begin_watching()
             yield None
 
@@ -126,9 +127,9 @@ class Execution:
     def _begin_watching(self) -> None:
         if not self.options.save_every:
             self.attention.keep()
-        if self.worker.stopping or self._eager:
+        if self.worker.stopping or self._deadlines.is_eager:
             self.attention.call()
-        self._watch.call_at(self._next_call())
+        self._watch.call_at(self._deadlines.next_call)
 
     # What the continuation asks
 
@@ -144,58 +145,37 @@ class Execution:
         publish(event, passing=(BaseTimeoutException,))
 
     def attend(self) -> Departure | None:
-        self._slices.attended(self._watch.moment)
+        self._deadlines.attended(self._watch.moment)
         self._tell_of_gap()
         self.attention.given()
         departure = self._reason_to_leave() or self._save_where_due()
-        if self._eager:
+        if self._deadlines.is_eager:
             self.attention.call()
-        self._gaps.passed()
-        self._watch.call_at(self._next_call())
+        self._deadlines.passed()
+        self._watch.call_at(self._deadlines.next_call)
         return departure
 
     def save(self) -> Departure | None:
         self._tell_of_gap()
         departure = self._heed(self._write())
-        self._gaps.passed()
+        self._deadlines.passed()
         return departure
 
     def _tell_of_gap(self) -> None:
         begun, _, completed = self._continuation.place
         step = begun or completed
-        gap = self._gaps.ending(step) if step is not None else None
+        gap = self._deadlines.gap_ending(step) if step is not None else None
         if step is not None and gap is not None:
             self.publish(LongGap(self.job_id, step, gap, GRACE))
 
     # When to save, and when to leave
 
-    @property
-    def _eager(self) -> bool:
-        return self._claim.died and monotonic() < self._began + EAGER_SECONDS
-
     def _reason_to_leave(self) -> Departure | None:
-        if self.worker.stopping:
-            return Departure(STOPPING)
-        now = monotonic()
-        for reason, moment in self._limits():
-            if now >= moment:
-                return Departure(reason)
-        return None
-
-    def _limits(self) -> Iterator[tuple[str, float]]:
-        if self.options.max_total_runtime is not None:
-            yield MAX_TOTAL_RUNTIME, self._began + self.options.max_total_runtime - self._ran_before
-        if self.options.max_runtime is not None:
-            yield MAX_RUNTIME, self._began + self.options.max_runtime
-        yield TIMEOUT, self._slices.end
-
-    def _next_call(self) -> float:
-        due = self._saved_at + self.options.save_every if self.options.save_every else inf
-        looks = self._slices.next_look, self._gaps.next_look
-        return min(due, *looks, *(moment for _, moment in self._limits()))
+        reason = STOPPING if self.worker.stopping else self._deadlines.reason_to_leave
+        return Departure(reason) if reason else None
 
     def _save_where_due(self) -> Departure | None:
-        if monotonic() < self._saved_at + self.options.save_every and not self._eager:
+        if not self._deadlines.is_save_due:
             return None
         return self.save() or self._reason_to_leave()  # a save may have told so
 
@@ -209,8 +189,8 @@ class Execution:
 
     def _write(self, *, last: bool = False) -> Answer:
         record = self._continuation.snapshot()
+        record.runtime = self._deadlines.runtime
         now = monotonic()
-        record.runtime = self._ran_before + now - self._began
         show = last or now >= self._shown_at + (self.options.save_every or 1.0)
         shown = progress(record, self._continuation.place[1]) if show else None
         if shown is not None:
@@ -218,7 +198,7 @@ class Execution:
             self._show_in_memory(shown)
         save = partial(self._store.save, record, shown, release=last)
         answer = patiently(save, f"Job {self.job_id}")
-        self._saved_at = monotonic()
+        self._deadlines.saved()
         return answer
 
     def _show_in_memory(self, shown: dict[str, JSON]) -> None:
@@ -229,7 +209,7 @@ class Execution:
     def _save_last(self, *, forget_runtime: bool = False) -> str | None:
         """The save at the end of an execution. Answers why the job is lost, if it is."""
         if forget_runtime:
-            self._ran_before = self._began - monotonic()
+            self._deadlines.forget_runtime()
         try:
             answer = self._write(last=True)
         except BaseTimeoutException:  # of a timer in place of the alarm; it strikes but once, too

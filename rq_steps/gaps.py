@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 
 
@@ -9,13 +10,14 @@ class Gaps:
     """Measures the time between two checkpoints, against what a shutdown leaves the job.
 
     Checkpoints that nobody has called to are not seen: one is called to twice in that time, so that
-    what seems longer is so. Moments are on `time.monotonic`'s clock.
+    what seems longer is so. Moments are on the clock that is given.
 
     Args:
         longest: seconds.
     """
 
-    def __init__(self, longest: float) -> None:
+    def __init__(self, longest: float, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
         self._longest = longest
         self._passed_at: float | None = None
         self._told: set[str] = set()
@@ -23,14 +25,14 @@ class Gaps:
     @property
     def next_look(self) -> float:
         """The moment at which a checkpoint has to be seen."""
-        return (self._passed_at or monotonic()) + self._longest / 2
+        return (self._passed_at or self._clock()) + self._longest / 2
 
     def ending(self, step: str) -> float | None:
         """A checkpoint is seen. The seconds since the one before, if those were too many; once for
         each step."""
         if self._passed_at is None or step in self._told:
             return None
-        gap = monotonic() - self._passed_at
+        gap = self._clock() - self._passed_at
         if gap <= self._longest:
             return None
         self._told.add(step)
@@ -38,4 +40,4 @@ class Gaps:
 
     def passed(self) -> None:
         """Now the job goes on from its checkpoint."""
-        self._passed_at = monotonic()
+        self._passed_at = self._clock()

@@ -217,9 +217,19 @@ class Step:
             raise UnserializableError(f"cursor of step '{self.name}': {error}") from error
 
     def _encoded_cursor(self) -> JSON:
-        cursor = self.cursor
-        if self._loop is not None or type(cursor) in _SCALARS:
-            return self._encode(cursor)
+        if self._loop is not None:
+            return self._encoded_cursor_of(self._loop)
+        return self._encode(self._cursor) if type(self._cursor) in _SCALARS else self._snapshot
+
+    def _encoded_cursor_of(self, loop: Loop) -> JSON:
+        try:
+            self._snapshot = self._encode(loop.cursor)
+        except UnserializableError:
+            # A source of the user's may give anything. The step stays at the last cursor that could
+            # be saved, or this would be raised again wherever the record is saved.
+            self._loop = None
+            self._cursor = decode(self._snapshot, pickling=self._host.pickling)
+            raise
         return self._snapshot
 
     def _take_by_hand(self) -> None:

@@ -23,9 +23,11 @@ _UNBLOCKED = "UNBLOCKED"
 
 
 class IdlerMixin(EnduranceMixin):
-    """Leaves between two waits, and not in the middle of one: there a job may be on its way."""
+    """Leaves where RQ's loop asks whether to go on, and nowhere in between: there a job may be on
+    its way, or nobody catch what RQ raises."""
 
-    _is_taking = False
+    _may_leave = False
+    _shall_leave = False
     _waiting: threading.Event | None = None
     _client_id = 0
 
@@ -34,18 +36,28 @@ class IdlerMixin(EnduranceMixin):
         try:
             super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
         except StopRequested:
-            if not self._is_taking or os.getpid() != self.pid:  # a scheduler, not yet itself
+            if self._may_leave or os.getpid() != self.pid:  # a scheduler, not yet itself
                 raise
+            self._shall_leave = True
             self._end_wait()
         except AWAY as error:
             self.log.warning("%s: Redis is away: %s", self.who, error)
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Each turn of RQ's loop begins here; a suspended worker stays here."""
+        self._may_leave = True
+        try:
+            if self._shall_leave:
+                raise StopRequested
+            super().check_for_suspension(burst)
+        finally:
+            self._may_leave = False
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:
         """Waits a second at a time: so it sees that a wait is over, and that it shall leave."""
         began = monotonic()
-        self._is_taking = True
         while True:
             if self.stopping:
                 raise StopRequested
@@ -53,7 +65,6 @@ class IdlerMixin(EnduranceMixin):
             if found is not None:
                 return found
             if timeout is None or (max_idle_time and monotonic() - began >= max_idle_time):
-                self._is_taking = False
                 return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -61,7 +72,6 @@ class IdlerMixin(EnduranceMixin):
             put_back_unbegun(queue, job, self.name)
         else:
             super().execute_job(job, queue)
-        self._is_taking = False
 
     def _dequeue(self, timeout: int | None) -> tuple[Job, Queue] | None:
         if timeout is None:

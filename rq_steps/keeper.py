@@ -8,6 +8,12 @@ from typing import Protocol
 from rq_steps.attention import Attention, Unattended
 from rq_steps.events import Event
 
+STOPPING = "stopping"
+ISOLATED = "isolated"
+MAX_RUNTIME = "max_runtime"
+MAX_TOTAL_RUNTIME = "max_total_runtime"
+TIMEOUT = "timeout"
+
 
 @dataclass(frozen=True)
 class Departure:

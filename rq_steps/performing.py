@@ -49,7 +49,7 @@ def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable 
     `is_async=False`, or by `job.perform()`: then nobody would put an interrupted job back.
     """
     job = get_current_job()
-    if job is None or job.worker_name in (None, _SYNC) or not _runs(job, continuable):
+    if job is None or job.worker_name in (None, _SYNC) or not is_run_by(job.func, continuable):
         return None
     worker, token = _worker.get() or StockWorker(job), uuid4().hex
     try:
@@ -72,9 +72,9 @@ def sync_job_id() -> str:
     return str(job.id) if job is not None and job.worker_name == _SYNC else ""
 
 
-def _runs(job: Job, continuable: Callable[..., Any]) -> bool:
-    """Is it the job's function, perhaps below decorators of its own?"""
-    return any(each is continuable for each in _unwrapped(job.func))
+def is_run_by(function: Any, continuable: Callable[..., Any]) -> bool:
+    """Is it this function, perhaps below decorators of its own?"""
+    return any(each is continuable for each in _unwrapped(function))
 
 
 def _unwrapped(function: Any) -> Iterator[Any]:

@@ -29,7 +29,7 @@ def is_poison(death: Death) -> bool:
 
 def bury(job: Job, death: Death, place: str, pipeline: Pipeline) -> None:
     """Fail the job for good. Its record is kept, and `rq requeue` gives it another round."""
-    why = _why(death, place)
+    why = why_buried(death, place)
     job.set_status(JobStatus.FAILED, pipeline=pipeline)
     pipeline.hset(job.key, HEAD, revived(death.head))
     job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
@@ -39,7 +39,7 @@ def bury(job: Job, death: Death, place: str, pipeline: Pipeline) -> None:
 
 def tell_of_burial(job: Job, queue: Queue, death: Death, place: str) -> None:
     """As RQ's own cleanup of abandoned jobs does."""
-    why = _why(death, place)
+    why = why_buried(death, place)
     try:
         _call_back(job, queue, AbandonedJobError(why))
     except Exception:
@@ -57,7 +57,8 @@ def _call_back(job: Job, queue: Queue, error: AbandonedJobError) -> None:
         callback(job, job.connection, type(error), error, None)
 
 
-def _why(death: Death, place: str) -> str:
+def why_buried(death: Death, place: str) -> str:
+    """What the job fails with."""
     if death.too_many:
         return f"the job died {place}, and was resumed as often as max_resumptions allows"
     return f"the job died {death.deaths} times in a row {place}"

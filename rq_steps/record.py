@@ -70,6 +70,8 @@ class Record:
     """Number of completed steps, step and cursor."""
     max_resumptions: int | None = None
     """The option: who finds the job dead cannot ask the code."""
+    resume_queue: str | None = None
+    """The option, too."""
     fruitless: int = 0
     """Executions in a row that interrupted themselves and had not advanced."""
     runtime: float = 0.0
@@ -162,6 +164,7 @@ class Death(NamedTuple):
     completed: int
     too_many: bool
     """Is `max_resumptions` exceeded?"""
+    resume_queue: str | None
 
 
 def after_death(head: str | bytes | None, run: Run, *, counted: bool = True) -> Death:
@@ -181,7 +184,8 @@ def after_death(head: str | bytes | None, run: Run, *, counted: bool = True) -> 
         "finished": False,
         "front": True,
     }
-    return Death(_dump(data), deaths, step, cursor, completed, too_many)
+    resume_queue = data.get("resume_queue")  # records of before have none
+    return Death(_dump(data), deaths, step, cursor, completed, too_many, resume_queue)
 
 
 def revived(head: str | bytes) -> str:

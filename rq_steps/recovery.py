@@ -16,6 +16,7 @@ from rq_steps.poison import bury, is_poison, tell_of_burial
 from rq_steps.promotion import persist
 from rq_steps.record import Death, Run, after_death
 from rq_steps.setback import set_right
+from rq_steps.siblings import sibling
 from rq_steps.slots import release_slot_of
 from rq_steps.store import CLAIM, DIED, ENDED, HEAD, last_completed
 
@@ -182,8 +183,9 @@ def _put_back(job: Job, queue: Queue, death: Death, pipeline: Pipeline) -> None:
     pipeline.delete(queue.intermediate_queue.get_first_seen_key(job.id))
     job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
     queue.remove(job.id, pipeline=pipeline)  # somebody else may have put it back
-    enqueue(queue, job, pipeline, at_front=True)
-    pipeline.sadd(queue.redis_queues_keys, queue.key)
+    target = sibling(queue, death.resume_queue)
+    enqueue(target, job, pipeline, at_front=True)
+    pipeline.sadd(target.redis_queues_keys, target.key)
     pipeline.hset(job.key, HEAD, death.head)
     persist(job, pipeline)
 

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from redis.exceptions import WatchError
-from rq.queue import Queue
 from rq.registry import ScheduledJobRegistry
 
 from rq_steps.internals import enqueue, forget_result
 from rq_steps.outcome import Interrupted
 from rq_steps.promotion import persist, waiting_key
 from rq_steps.setback import set_right
+from rq_steps.siblings import sibling
 from rq_steps.slots import release_slot_of
 from rq_steps.store import CLAIM, ENDED, STARTED
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
     from rq.executions import Execution
     from rq.job import Job
+    from rq.queue import Queue
     from rq.worker import BaseWorker
 
 
@@ -69,7 +70,7 @@ def _put_back(
     _clean_up(worker, job, execution, pipeline)
     if is_ours and data is not None:
         job.meta = {}  # RQ writes the whole job, but no empty meta: what others wrote to it stays
-        _enqueue(job, _target(queue, interrupted), interrupted, now, pipeline)
+        _enqueue(job, sibling(queue, interrupted.queue), interrupted, now, pipeline)
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
     pipeline.execute()
@@ -119,18 +120,6 @@ def _schedule(job: Job, queue: Queue, when: datetime, pipeline: Pipeline) -> Non
     registry = ScheduledJobRegistry(queue=queue)
     pipeline.zadd(registry.key, {job.id: when.timestamp()})  # RQ cuts it to whole seconds
     pipeline.zadd(waiting_key(queue), {job.id: when.timestamp()})
-
-
-def _target(queue: Queue, interrupted: Interrupted) -> Queue:
-    if interrupted.queue is None or interrupted.queue == queue.name:
-        return queue
-    return type(queue)(
-        interrupted.queue,
-        connection=queue.connection,
-        job_class=queue.job_class,
-        serializer=queue.serializer,
-        death_penalty_class=queue.death_penalty_class,
-    )
 
 
 def _redis_now(pipeline: Pipeline) -> datetime:

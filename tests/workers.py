@@ -16,22 +16,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-import psutil
 import pytest
 
-from rq_steps.server import tied_to_this_process
+from rq_steps.testing import process, waiting
 
 ROOT = Path(__file__).parent.parent
-PAUSE = 0.01
 
 T = TypeVar("T")
 
@@ -42,56 +37,19 @@ def wait_until(condition: Callable[[], T], message: str, *, deadline: float = 30
     Tests do not sleep: they wait here, for something to be seen in Redis, in a database, in a
     worker's output. `deadline` is in seconds, and generous: it is spent only by a failing test.
     """
-    end = time.monotonic() + deadline
-    pause = threading.Event()
-    while True:
-        result = condition()
-        if result:
-            return result
-        if time.monotonic() > end:
-            pytest.fail(f"{message} (waited for {deadline:g} seconds)")
-        pause.wait(PAUSE)
+    try:
+        return waiting.wait_until(condition, message, deadline=deadline)
+    except TimeoutError as error:
+        pytest.fail(str(error))
 
 
-class WorkerProcess:
+class WorkerProcess(process.WorkerProcess):
     """`rq worker` or `rq worker-pool`, running.
 
     Attributes:
         name: RQ's name of the worker (`rq:worker:<name>`); of a pool, the pool's in the test.
         pid: the process, which is the leader of its session too.
     """
-
-    def __init__(
-        self, name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]
-    ) -> None:
-        self.name = name
-        self._output = folder / f"{name}.log"
-        with self._output.open("wb") as output:
-            self._process = subprocess.Popen(
-                tied_to_this_process(command),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                env=environment,
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
-
-    @property
-    def output(self) -> str:
-        """What it and its horses have printed so far."""
-        return self._output.read_text(errors="replace")
-
-    @property
-    def running(self) -> bool:
-        """Does the worker itself run? Its horses may, when it does not."""
-        return self._process.poll() is None
-
-    @property
-    def processes(self) -> list[int]:
-        """All that live in its session: the worker, its horses, a scheduler, a pool's workers."""
-        return [pid for pid in psutil.pids() if _session(pid) == self.pid and _lives(pid)]
 
     @property
     def horses(self) -> list[int]:
@@ -103,10 +61,6 @@ class WorkerProcess:
         horses = self._wait_until(lambda: self.horses, "has no work-horse", deadline)
         assert len(horses) == 1, f"{self.name} has several work-horses: {horses}"
         return horses[0]
-
-    def terminate(self) -> None:
-        """SIGTERM to the worker alone: a warm shutdown, and a cold one a second later."""
-        self._send(signal.SIGTERM, [self.pid])
 
     def terminate_tree(self) -> None:
         """SIGTERM to the worker and all it has started, as systemd and Heroku do."""
@@ -120,22 +74,6 @@ class WorkerProcess:
     def kill_horse(self) -> None:
         """SIGKILL to the horse, as the kernel does when memory runs out. Waits for one."""
         self._send(signal.SIGKILL, [self.horse()])
-
-    def kill_tree(self, deadline: float = 30.0) -> None:
-        """SIGKILL to all of them, as when a machine is lost. Returns when none is left."""
-
-        def killed() -> bool:
-            left = self.processes
-            self._send(signal.SIGKILL, left)
-            return not left
-
-        self._wait_until(killed, "cannot be killed", deadline)
-        self._process.wait()
-
-    def wait(self, deadline: float = 30.0) -> int:
-        """Wait until the worker has ended. Its exit status, negative for a signal."""
-        self._wait_until(lambda: not self.running, "has not ended", deadline)
-        return self._process.returncode
 
     def wait_for_output(self, text: str, deadline: float = 30.0) -> None:
         """Wait until it has printed the text; fail at once if it ended without."""
@@ -156,12 +94,6 @@ class WorkerProcess:
 
     def _wait_until(self, condition: Callable[[], T], what: str, deadline: float) -> T:
         return wait_until(condition, f"worker {self.name} {what}", deadline=deadline)
-
-    def _send(self, how: signal.Signals, pids: Iterable[int]) -> None:
-        for pid in pids:
-            # Not yet reaped, it keeps its id: no other process can be meant.
-            if pid != self.pid or self.running:
-                _signal(pid, how)
 
 
 class Workers:
@@ -247,7 +179,9 @@ class Workers:
         rq = [sys.executable, "-m", "rq.cli", command]
         where = ["--url", url or self._url, "--worker-class", worker_class]
         environment = _environment() | dict(env or {})
-        worker = WorkerProcess(name, [*rq, *where, *options, *queues], self._folder, environment)
+        log = self._folder / f"{name}.log"
+        words = [*rq, *where, *options, *queues]
+        worker = WorkerProcess(name, words, log, environment, self._folder)
         self._started.append(worker)
         return worker
 
@@ -258,33 +192,11 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
-
-
 def _group(pid: int) -> int | None:
     try:
         return os.getpgid(pid)
     except ProcessLookupError:
         return None
-
-
-def _lives(pid: int) -> bool:
-    """A zombie does not: whoever should bury it may never come."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _signal(pid: int, how: signal.Signals) -> None:
-    try:
-        os.kill(pid, how)
-    except ProcessLookupError:
-        return
 
 
 def _catches(pid: int, signum: signal.Signals) -> bool:

@@ -18,50 +18,54 @@ class Block:
     """Whole lines.
 
     Args:
+        data: a view, since copying it takes time.
         offset: where it begins, in bytes.
         line: the number of its first line, the first of the file being 1.
         tail: the bytes before it.
     """
 
-    def __init__(self, data: bytes, offset: int, line: int, tail: bytes, by: Encoding) -> None:
-        self.data = data
+    def __init__(
+        self, data: memoryview, offset: int, line: int, tail: bytes, encoding: Encoding
+    ) -> None:
+        self._data = data
         self.offset = offset
         self.line = line
         self._tail = tail
-        self._encoding = by
+        self._encoding = encoding
 
     def texts(self) -> tuple[list[str], dict[int, str]]:
         """The lines as text, without their ends; those that cannot be decoded, by their number,
         with the reason."""
-        texts, bad = self._encoding.texts(self.data)
+        texts, bad = self._encoding.texts(self._data)
         return texts, self._numbered(bad)
 
     def texts_with_ends(self) -> tuple[Iterable[str], dict[int, str]]:
         """The same with their ends, as they are."""
-        texts, bad = self._encoding.texts_with_ends(self.data)
+        texts, bad = self._encoding.texts_with_ends(self._data)
         return texts, self._numbered(bad)
 
     def place_of(self, line: int) -> tuple[int, str]:
         """The offset of a line, or of the end, and the checksum of what is before it."""
         within = self._ends[line - self.line]
-        return self.offset + within, checksum(last(self._tail, self.data[:within]))
+        before = bytes(self._data[max(within - TAIL, 0) : within])
+        return self.offset + within, checksum(last(self._tail, before))
 
     def between(self, line: int, end: int) -> bytes:
         """The bytes from one line up to another, as far as they are in here."""
         first, behind = max(line - self.line, 0), max(end - self.line, 0)
         most = len(self._ends) - 1
-        return self.data[self._ends[min(first, most)] : self._ends[min(behind, most)]]
+        return bytes(self._data[self._ends[min(first, most)] : self._ends[min(behind, most)]])
 
     def texts_between(self, line: int, end: int) -> Iterable[str]:
         """The lines from one up to another, as far as they are in here, with their ends."""
-        return self._encoding.texts_with_ends(self.between(line, end))[0]
+        return self._encoding.texts_with_ends(memoryview(self.between(line, end)))[0]
 
     def _numbered(self, bad: dict[int, str]) -> dict[int, str]:
         return {self.line + index: why for index, why in bad.items()}
 
     @cached_property
     def _ends(self) -> list[int]:
-        return list(accumulate(map(len, self._encoding.split(self.data)), initial=0))
+        return list(accumulate(map(len, self._encoding.split(bytes(self._data))), initial=0))
 
 
 class Blocks:
@@ -84,34 +88,31 @@ class Blocks:
 
     def nothing(self) -> Block:
         """A block without lines, at the place to come."""
-        return Block(b"", self._offset, self.line, self._tail, self._encoding)
+        return Block(memoryview(b""), self._offset, self.line, self._tail, self._encoding)
 
     def __iter__(self) -> Iterator[Block]:
         for data in _whole_lines(self._file, self._encoding, self._size):
             yield Block(data, self._offset, self.line, self._tail, self._encoding)
             self._offset += len(data)
-            self._tail = last(self._tail, data)
+            self._tail = last(self._tail, bytes(data[-TAIL:]))
 
 
-def _whole_lines(file: IO[bytes], encoding: Encoding, size: int) -> Iterator[bytes]:
+def _whole_lines(file: IO[bytes], encoding: Encoding, size: int) -> Iterator[memoryview]:
     rest, at = b"", file.tell()
-    while more := _read(file, at, max(size, len(rest)), encoding):
+    while more := _read(file, at, max(size, len(rest))):
         at += len(more)
-        data = rest + more if rest else more
+        data = rest + more
         end = encoding.end_of_lines(data)
         rest = data[end:]
         if end:
-            yield data[:end]
+            yield memoryview(data)[:end]
     if rest:
-        yield rest
+        yield memoryview(rest)
 
 
-def _read(file: IO[bytes], at: int, size: int, encoding: Encoding) -> bytes:
+def _read(file: IO[bytes], at: int, size: int) -> bytes:
     file.seek(at)  # it may be the user's, who has read on meanwhile
-    data = file.read(size)
-    if encoding.width == 1 and data:
-        data += file.readline(size)  # mostly that makes whole lines, and nothing is left over
-    return data
+    return file.read(size)
 
 
 def last(before: bytes, data: bytes) -> bytes:

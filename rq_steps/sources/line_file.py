@@ -10,6 +10,10 @@ from rq_steps.sources.blocks import Block, Blocks
 from rq_steps.sources.files import File
 from rq_steps.sources.text_file import Bad, BadRecord, TextFile, TextPage
 
+# So few that no garbage collection comes of them.
+_PAGE = 256
+_decode = json.JSONDecoder().decode
+
 
 @overload
 def lines(file: File, *, encoding: str = ..., bad: Literal["raise"] = ...) -> TextFile[str]: ...
@@ -79,23 +83,32 @@ class JsonLineFile(TextFile[Any]):
         for block in blocks:
             texts, wrong = block.texts()
             blocks.line = block.line + len(texts)
-            items, at = list[Any](), list[int]()
-            for line, text in enumerate(texts, block.line):
-                if not text or text.isspace():
-                    continue
-                value, why = (None, wrong[line]) if line in wrong else _loaded(text)
-                items.append(_bad(block, line, record + len(items), why) if why else value)
-                at.append(line)
-            bad = any(isinstance(item, BadRecord) for item in items)
-            yield TextPage(items, record, [*at, blocks.line], [block], bad=bad)
-            record += len(items)
+            for first in range(0, len(texts), _PAGE):
+                some = texts[first : first + _PAGE]
+                page = _json_page(block, block.line + first, some, wrong, record)
+                yield page
+                record += len(page.items)
 
 
-def _loaded(text: str) -> tuple[Any, str | None]:
-    try:
-        return json.loads(text), None
-    except (ValueError, RecursionError) as error:
-        return None, str(error)
+def _json_page(
+    block: Block, begin: int, texts: list[str], wrong: dict[int, str], record: int
+) -> TextPage[Any]:
+    """The values on these lines, the first of which has this number."""
+    items, lines, bad = list[Any](), list[int](), False
+    for line, text in enumerate(texts, begin):
+        try:
+            item = _decode(text)
+            if line in wrong:
+                raise ValueError(wrong[line])
+        except (ValueError, RecursionError) as error:
+            if not text or text.isspace():
+                continue
+            why = wrong.get(line, str(error))
+            item, bad = _bad(block, line, record + len(items), why), True
+        items.append(item)
+        lines.append(line)
+    lines.append(begin + len(texts))
+    return TextPage(items, record, lines, [block], bad=bad)
 
 
 def _bad(block: Block, line: int, record: int, why: str) -> BadRecord:

@@ -52,9 +52,10 @@ class Source(ABC, Generic[Item]):
         Raises:
             InvalidStepError: it does not hold. It says what was found and what was expected.
         """
-        if self.contract != kept:
+        found = self.mark.contract
+        if found != kept:
             raise InvalidStepError(
-                f"{self.kind}: found {json.dumps(self.contract)}, expected {json.dumps(kept)}, "
+                f"{self.kind}: found {json.dumps(found)}, expected {json.dumps(kept)}, "
                 "which its cursor was kept with"
             )
 
@@ -75,8 +76,12 @@ class Source(ABC, Generic[Item]):
 
     @property
     def mark(self) -> SourceMark:
-        """What a cursor of this source is kept with."""
-        return SourceMark(self.kind, None, self.contract)
+        """What a cursor of this source is kept with.
+
+        Raises:
+            TypeError: the contract is nothing that JSON can hold.
+        """
+        return SourceMark(self.kind, None, json.loads(json.dumps(self.contract)))
 
 
 class IndexedSource(Source[Item]):

@@ -8,10 +8,11 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections import Counter
 from pathlib import Path
 
-from tests.chaos.experiment import Plan, run
+from tests.chaos.experiment import Plan, Stopped, run
 from tests.chaos.verdict import Verdict
 
 MOST_SHOWN = 3
@@ -20,12 +21,14 @@ MOST_SHOWN = 3
 def main() -> int:
     """Returns the exit status: 0 if everything held."""
     plan = _plan()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop = threading.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda *_: stop.set())
     folder = Path(tempfile.mkdtemp(prefix="rq-steps-chaos-"))
     _say(f"seed {plan.seed}, journals and output in {folder}")
     try:
-        verdict = run(plan, folder)
-    except KeyboardInterrupt:
+        verdict = run(plan, folder, stop)
+    except Stopped:
         shutil.rmtree(folder)
         _say("stopped")
         return 128 + signal.SIGINT

@@ -44,6 +44,10 @@ class Stuck(RuntimeError):
     """What had to happen did not."""
 
 
+class Stopped(Exception):
+    """Somebody has asked the run to end."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How long a run is: it ends with whatever comes first, once every kind has struck.
@@ -62,33 +66,31 @@ class Plan:
     settle: float = 60.0
 
 
-def run(plan: Plan, folder: Path) -> Verdict:
-    """Let the gremlin loose, bring all jobs to their end, and judge."""
+def run(plan: Plan, folder: Path, stop: threading.Event | None = None) -> Verdict:
+    """Let the gremlin loose, bring all jobs to their end, and judge.
+
+    Raises:
+        Stopped: `stop` was set.
+    """
     with ExitStack() as stack:
         server = stack.enter_context(PrivateServer(appendonly=True))
         redis = stack.enter_context(_patient_client(server.url))
         fleet = stack.enter_context(Fleet(server.url, folder, RECIPES, ENVIRONMENT))
-        return _Experiment(plan, folder, server, redis, fleet).run()
-
-
-def wait_until(condition: Callable[[], bool], message: str, deadline: float = 60.0) -> None:
-    """Wait until the condition holds.
-
-    Raises:
-        Stuck: it did not within `deadline` seconds.
-    """
-    end, pause = monotonic() + deadline, threading.Event()
-    while not condition():
-        if monotonic() > end:
-            raise Stuck(f"{message} (waited for {deadline:g} seconds)")
-        pause.wait(0.02)
+        return _Experiment(plan, folder, server, redis, fleet, stop or threading.Event()).run()
 
 
 class _Experiment:
     def __init__(
-        self, plan: Plan, folder: Path, server: PrivateServer, redis: Redis, fleet: Fleet
+        self,
+        plan: Plan,
+        folder: Path,
+        server: PrivateServer,
+        redis: Redis,
+        fleet: Fleet,
+        stop: threading.Event,
     ) -> None:
         self._plan = plan
+        self._stop = stop
         self._folder = folder
         self._redis = redis
         self._dice = random.Random(plan.seed)
@@ -120,7 +122,7 @@ class _Experiment:
     def _begin(self) -> None:
         self._clerk.keep_busy(JOBS)
         self._fleet.refill()
-        wait_until(lambda: progress(self._folder) > 0, "no worker has begun")
+        self._wait_until(lambda: progress(self._folder) > 0, "no worker has begun")
 
     def _strike(self, began: float) -> None:
         owed = self._gremlin.kinds
@@ -141,10 +143,10 @@ class _Experiment:
     def _let_work(self) -> None:
         """Until the jobs have got on by a random amount, or do not get on any more."""
         goal = progress(self._folder) + self._dice.randint(1, self._plan.lines)
-        end, pause = monotonic() + self._dice.uniform(0.3, 1.5), threading.Event()
+        end = monotonic() + self._dice.uniform(0.3, 1.5)
         while progress(self._folder) < goal and monotonic() < end:
             self._see_to_it()
-            pause.wait(0.02)
+            self._pause()
 
     def _see_to_it(self) -> None:
         self._gremlin.end_what_is_due()
@@ -156,13 +158,28 @@ class _Experiment:
         """Bring all to its end; answers what could not be brought there."""
         self._gremlin.rest()
         try:
-            wait_until(self._all_are_over, "not all jobs came to an end", self._plan.settle)
+            self._wait_until(self._all_are_over, "not all jobs came to an end", self._plan.settle)
             with suppress(Stuck):  # the verdict names what is left
-                wait_until(self._is_tidy, "something is left in Redis", 3 * LEASE)
-            self._fleet.stop(wait_until)
+                self._wait_until(self._is_tidy, "something is left in Redis", 3 * LEASE)
+            self._fleet.stop(self._wait_until)
         except Stuck as stuck:
             return [str(stuck)]
         return []
+
+    def _wait_until(
+        self, condition: Callable[[], bool], message: str, deadline: float = 60.0
+    ) -> None:
+        """Wait until the condition holds, at most for `deadline` seconds."""
+        end = monotonic() + deadline
+        while not condition():
+            if monotonic() > end:
+                raise Stuck(f"{message} (waited for {deadline:g} seconds)")
+            self._pause()
+
+    def _pause(self) -> None:
+        """Asked here, a stop cuts no worker off in the middle of its start."""
+        if self._stop.wait(0.02):
+            raise Stopped
 
     def _is_tidy(self) -> bool:
         """The workers clear up after others when they look for lost jobs."""

@@ -168,9 +168,8 @@ class Fleet:
     def _start(self, place: _Place) -> None:
         name = f"{place.recipe.kind}-{next(self._numbers)}"
         place.started, place.listening = monotonic(), False
-        place.process = WorkerProcess(
-            name, place.recipe.command(name, self.url), self.folder, self._environment()
-        )
+        command, log = place.recipe.command(name, self.url), self.folder / f"{name}.log"
+        place.process = WorkerProcess(name, command, log, self._environment(), self.folder)
 
     def _environment(self) -> dict[str, str]:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

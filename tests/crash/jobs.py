@@ -194,6 +194,12 @@ def import_rows(folder: str, happening: str = "nothing") -> int:
     return rows(folder, happening)
 
 
+@continuable(save_every=0, resume_queue="other")
+def import_rows_elsewhere(folder: str, happening: str) -> int:
+    """Resumed on another queue."""
+    return rows(folder, happening)
+
+
 @continuable(save_every=3600)
 def import_rows_unsaved(folder: str, happening: str = "nothing") -> int:
     """Saved when its step begins and ends, and when it is left."""

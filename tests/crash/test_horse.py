@@ -32,6 +32,18 @@ def test_a_job_whose_horse_died_goes_on_where_it_was_last_saved(
     assert scene.visits == [*ALL[: STOP + 1], *ALL[STOP:]]
 
 
+def test_on_rqs_own_worker_too_which_writes_the_job_back_as_it_was_when_it_was_taken(
+    worker: Workers, queue: Queue, scene: Scene
+) -> None:
+    """All of it, with its meta: what stood there alone would be lost with every death."""
+    job = queue.enqueue(
+        import_rows, str(scene.folder), "die_once", retry=Retry(max=1), meta={"note": "theirs"}
+    )
+    worker(worker_class="rq.Worker", burst=True).wait()
+    assert job.get_status() == "finished"
+    assert scene.visits == [*ALL[: STOP + 1], *ALL[STOP:]]
+
+
 def test_what_was_not_saved_before_the_horse_died_is_done_again(
     worker: Workers, queue: Queue, scene: Scene
 ) -> None:

@@ -33,9 +33,14 @@ def lost_job(queue: Queue) -> Job:
     return job
 
 
-def job_without_worker(queue: Queue, max_resumptions: int | None = None) -> Job:
+def job_without_worker(
+    queue: Queue,
+    max_resumptions: int | None = None,
+    resume_queue: str | None = None,
+    **options: Any,
+) -> Job:
     """The same, just now."""
-    job = queue.enqueue(import_rows, 10)
+    job = queue.enqueue(import_rows, 10, **options)
     queue.remove(job)
     worker = Worker([queue], connection=queue.connection)
     worker.prepare_execution(job)
@@ -43,6 +48,7 @@ def job_without_worker(queue: Queue, max_resumptions: int | None = None) -> Job:
     store = Store(job, f"token of {job.id}", worker.key)
     record = store.claim().record
     record.max_resumptions = max_resumptions
+    record.resume_queue = resume_queue
     store.save(record)
     return job
 

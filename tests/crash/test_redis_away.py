@@ -11,7 +11,7 @@ from redis import Redis
 from rq import Queue
 
 from rq_steps.server import PrivateServer
-from tests.crash.jobs import COUNT, STOP, Scene, import_rows, import_rows_unsaved
+from tests.crash.jobs import COUNT, STOP, Scene, import_rows, import_rows_unsaved, plain
 from tests.crash.proxy import LossyProxy
 from tests.redis.scene import fields, head
 from tests.workers import Workers, wait_until
@@ -72,6 +72,24 @@ def test_a_checkpoint_waits_until_redis_is_back(
     wait_for_end(queue, job.id)
     assert scene.visits == ALL
     assert head(job)["executions"] == 1
+    assert running.running
+
+
+@pytest.mark.parametrize("worker_class", WORKERS)
+def test_a_plain_job_that_ends_meanwhile_is_finished_when_redis_is_back(
+    worker: Workers, own_server: PrivateServer, scene: Scene, worker_class: str
+) -> None:
+    """Without a work-horse, RQ's own worker would quit."""
+    queue = queue_on(own_server)
+    job = queue.enqueue(plain, str(scene.folder), "hold")
+    running = worker(url=own_server.url, worker_class=worker_class)
+    wait_for_item(scene)
+    own_server.kill()
+    scene.release()
+    running.wait_for_output(WAITS)
+    own_server.start()
+    wait_for_end(queue, job.id)
+    assert scene.visits == ALL
     assert running.running
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import StaticPool
 
-from tests.docs.calls import calls, done
+from tests.docs.calls import all_of, calls, done
 
 __all__ = [
     "Invoice",
@@ -22,11 +22,18 @@ __all__ = [
     "contacts_to_import",
     "count_orders",
     "count_rows",
+    "count_table",
     "documents_of",
+    "empty_table",
     "engine",
     "fetch",
     "fetch_page",
+    "forget_numbers",
+    "give_number",
+    "insert",
     "mark_running",
+    "now",
+    "number_of",
     "open_invoices",
     "order_ids",
     "orders_between",
@@ -37,6 +44,7 @@ __all__ = [
     "reindex",
     "renumber",
     "report_row",
+    "rows_in_table",
     "rows_of",
     "save_part",
     "save_report",
@@ -59,11 +67,50 @@ def rows_of(import_id: int) -> list[str]:
 
 
 def upsert(row: object) -> None:
+    if row not in _table:
+        _table.append(row)
     done("upsert", row)
 
 
 def report_row(line: int, error: str) -> None:
     done("report_row", (line, error))
+
+
+_table: list[object] = []
+_numbers: dict[str, int] = {}
+
+
+def insert(row: str) -> None:
+    _table.append(row)
+
+
+def rows_in_table() -> list[object]:
+    return list(_table)
+
+
+def count_table() -> int:
+    return len(_table)
+
+
+def empty_table() -> None:
+    _table.clear()
+
+
+def give_number(row: str, number: int) -> None:
+    _numbers[row] = number
+
+
+def number_of(row: str) -> int:
+    return _numbers[row]
+
+
+def forget_numbers() -> None:
+    _numbers.clear()
+
+
+def now() -> str:
+    """It is later whenever one looks."""
+    return done("now", None, gives=f"08:30:{len(all_of('now')):02}")
 
 
 # Orders, accounts, documents: by ids that have gaps.

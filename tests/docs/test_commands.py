@@ -83,7 +83,8 @@ def test_no_reason_is_given_for_a_command_that_is_not_there() -> None:
 def started(
     request: pytest.FixtureRequest, connection: Redis, environment: dict[str, str], tmp_path: Path
 ) -> Iterator[WorkerProcess]:
-    worker = WorkerProcess("shown", words(request.param, environment), tmp_path, environment)
+    log = tmp_path / "shown.log"
+    worker = WorkerProcess("shown", words(request.param, environment), log, environment, tmp_path)
     yield worker
     worker.kill_tree()
 

@@ -10,13 +10,14 @@ from types import ModuleType
 import pytest
 
 import rq_steps
-from rq_steps import Step, errors, events, server, sources
+from rq_steps import Step, errors, events, server, sources, testing
 
 MODULES = ["rq_steps"] + [
     each.name for each in pkgutil.walk_packages(rq_steps.__path__, prefix="rq_steps.")
 ]
 DOORS: list[ModuleType] = [errors, events, server]
 """The modules that users import from, beside the package."""
+KIT = [testing.Clock, testing.Execution, testing.LiveJobs, testing.Rehearsal]
 
 
 def public(owner: object) -> dict[str, object]:
@@ -58,13 +59,20 @@ def test_every_name_of_the_sources_says_what_it_is(name: str) -> None:
     assert getattr(sources, name).__doc__
 
 
+@pytest.mark.parametrize("name", testing.__all__)
+def test_every_name_of_the_kit_says_what_it_is(name: str) -> None:
+    assert getattr(testing, name).__doc__
+
+
 @pytest.mark.parametrize("module", DOORS, ids=lambda module: module.__name__)
 def test_every_public_name_of_a_module_says_what_it_is(module: ModuleType) -> None:
     assert public(module)
     assert undescribed(module) == []
 
 
-@pytest.mark.parametrize("owner", [Step, sources.Source, server.PrivateServer, *classes(events)])
+@pytest.mark.parametrize(
+    "owner", [Step, sources.Source, server.PrivateServer, *classes(events), *KIT]
+)
 def test_every_public_member_says_what_it_is(owner: type) -> None:
     assert set(undescribed(owner)) <= inherited(owner)
 

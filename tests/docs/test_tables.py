@@ -18,10 +18,10 @@ import rq_steps
 from rq_steps import (
     Step,
     StepsError,
-    conclusion,
     continuable,
     errors,
     events,
+    keeper,
     patience,
     poison,
     settings,
@@ -30,7 +30,7 @@ from rq_steps import (
 from rq_steps.events import Event
 from rq_steps.meta import progress
 from rq_steps.record import Completed, Current, Record, Run, SourceMark
-from rq_steps.sources import Source, csv_dicts, csv_file, csv_rows, jsonl, lines, text_file
+from rq_steps.sources import Source, csv_dicts, csv_rows, jsonl, lines, text_file
 from rq_steps.sources import blocks as blocks_of_files
 from tests.docs.pages import README, Page, blocks, code
 
@@ -110,8 +110,7 @@ def shown_call(function: Callable[..., Any]) -> str:
 def test_the_figures_of_a_file_are_those_of_the_code() -> None:
     assert f"its first {text_file.HEAD:,} bytes" in SOURCES.text
     assert f"the last {blocks_of_files.TAIL} bytes before the cursor" in SOURCES.text
-    most = max(text_file.TextFile.block_size, csv_file.CsvFile.block_size)
-    assert f"up to {most // 1024} KiB at once" in SOURCES.text
+    assert f"blocks of {text_file.TextFile.block_size // 1024} KiB" in SOURCES.text
     assert f"({csv.field_size_limit():,} characters)" in SOURCES.text
 
 
@@ -170,10 +169,10 @@ def test_the_log_reads_as_shown() -> None:
 
 def test_the_pages_list_every_reason() -> None:
     reasons = {
-        conclusion.STOPPING,
-        conclusion.ISOLATED,
-        conclusion.MAX_RUNTIME,
-        conclusion.TIMEOUT,
+        keeper.STOPPING,
+        keeper.ISOLATED,
+        keeper.MAX_RUNTIME,
+        keeper.TIMEOUT,
     }
     assert {cell.strip("`") for cell in LOGGING.table("reason")} == reasons | {"any other"}
 

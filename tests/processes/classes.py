@@ -79,6 +79,14 @@ class Told(AboveTheMixin, ContinuableWorkerMixin, BelowTheMixin):
     """Told to stop at the moment that the environment names, once."""
 
 
+class ToldAtOnce(ContinuableWorkerMixin, rq.worker.Worker):
+    """Told to stop as soon as it has handlers: RQ's loop, which catches the stop, has not begun."""
+
+    def _install_signal_handlers(self) -> None:
+        super()._install_signal_handlers()  # type: ignore[no-untyped-call]
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 class ToldSpawning(AboveTheMixin, ContinuableWorkerMixin, BelowTheMixin, rq.worker.SpawnWorker):
     """The same with a work-horse that is spawned."""
 

@@ -16,6 +16,8 @@ from rq.rate_limit import RateLimit, RateLimitRegistry
 from rq.webhook import Webhook
 
 import rq_steps
+from rq_steps.recovery import recover
+from tests.crash.test_once import job_without_worker
 from tests.processes import jobs, restless
 from tests.processes.restless import WAYS, status, work_once, work_until_done
 from tests.workers import wait_until
@@ -41,6 +43,19 @@ def test_a_job_that_is_requeued_at_once_keeps_its_slot(
             assert (queue.job_ids, status(other)) == ([job.id], "rate_limited")
     assert slots.get_allowed_job_ids() == [other.id]
     assert queue.job_ids == [other.id]
+
+
+@pytest.mark.parametrize("resume_queue", [None, "other"])
+def test_a_job_that_died_keeps_its_slot(
+    resume_queue: str | None, queue: Queue, connection: Redis, slots: RateLimitRegistry
+) -> None:
+    job = job_without_worker(queue, resume_queue=resume_queue, rate_limit=ONE)
+    other = queue.enqueue(jobs.plain, 0, rate_limit=ONE)
+    recover(queue, job.id)
+    assert slots.get_allowed_job_ids() == [job.id]
+    assert status(other) == "rate_limited"
+    work_once(connection, resume_queue or "default")
+    assert slots.get_allowed_job_ids() == [other.id] == queue.job_ids
 
 
 def test_a_job_that_waits_gives_its_slot_to_others_and_gets_one_again(

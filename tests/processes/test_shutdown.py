@@ -10,6 +10,7 @@ from redis import Redis
 from rq import Callback, Queue
 from rq.command import send_stop_job_command
 from rq.scheduler import RQScheduler
+from rq.suspension import suspend
 
 import rq_steps
 from tests.processes import jobs, restless
@@ -200,6 +201,28 @@ def test_a_job_that_is_stopped_on_command_is_not_resumed_until_somebody_requeues
     restless.work_once(connection)
     assert job.return_value() == "3 rows"
     assert course.visited == ["0", "1", "1", "2", "report"]
+
+
+def test_a_worker_that_is_told_to_stop_before_it_looks_for_jobs_leaves_quietly(
+    worker: Workers, queue: Queue
+) -> None:
+    queue.enqueue(jobs.import_rows, 3)
+    told = worker(worker_class="tests.processes.classes.ToldAtOnce")
+    assert told.wait() == 0
+    assert "Traceback" not in told.output
+    assert len(queue) == 1
+
+
+def test_a_worker_that_is_suspended_leaves_at_once(
+    worker: Workers, queue: Queue, connection: Redis
+) -> None:
+    suspended = worker()
+    suspended.wait_until_listening()
+    suspend(connection)
+    queue.enqueue(jobs.import_rows, 3)  # a worker looks between two jobs
+    suspended.wait_for_output("suspended, run `rq resume` to resume")
+    suspended.terminate()
+    assert suspended.wait() == 0
 
 
 def test_a_scheduler_that_is_stopped_before_it_has_begun_leaves_no_lock(

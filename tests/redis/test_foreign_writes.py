@@ -128,6 +128,19 @@ def test_a_foreign_save_meta_does_not_roll_progress_back(connection: Redis, queu
     assert visits == ALL_ONCE
 
 
+def test_a_foreign_save_meta_while_nobody_runs_the_job_does_not_roll_progress_back(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(import_rows, 6)
+    stale = []
+    once_at(1, lambda: stale.append(another_copy(job)))
+    once_at(4, stop)
+    work(connection)
+    stale[0].save_meta()
+    work(connection)
+    assert visits == ALL_ONCE
+
+
 @step
 def rows_noting_themselves(step: Step, count: int) -> None:
     job = get_current_job()

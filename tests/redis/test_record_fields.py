@@ -68,6 +68,7 @@ def test_the_head_tells_version_step_cursor_and_counters(connection: Redis, queu
         "deaths": 0,
         "died_at": None,
         "max_resumptions": None,
+        "resume_queue": None,
         "fruitless": 0,
         "finished": False,
         "front": True,

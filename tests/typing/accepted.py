@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from rq import Queue
 from typing_extensions import Self, assert_type
 
 from rq_steps import Step, continuable, step
+from rq_steps.sources import BadRecord, Source, csv_dicts, csv_rows, lines
 
 T = TypeVar("T")
 
@@ -32,6 +33,27 @@ def handed(step: Step, number: int, *, text: str = "") -> str:
     for each in step.each([number]):
         assert_type(each, int)
     return text
+
+
+@step
+def over_files(step: Step, path: str) -> None:
+    for line in step.each(lines(path)):
+        assert_type(line, str)
+    for row in step.each(csv_rows(path, delimiter=";")):
+        assert_type(row, list[str])
+    for named in step.each(csv_dicts(path, bad="raise")):
+        assert_type(named, dict[str, Any])
+    for handed_out in step.each(csv_rows(path, "excel-tab", bad="hand_out")):
+        assert_type(handed_out, list[str] | BadRecord)
+    for own in step.each(Letters()):
+        assert_type(own, str)
+
+
+class Letters(Source[str]):
+    kind = "letters"
+
+    def open(self, cursor: int | None) -> Iterator[tuple[str, int]]:
+        yield "a", 1
 
 
 @step()

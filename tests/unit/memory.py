@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from rq_steps.attention import Attention
 from rq_steps.continuation import Continuation
+from rq_steps.current import entered
 from rq_steps.errors import StepsError
 from rq_steps.events import Event
 from rq_steps.keeper import Departure
@@ -156,7 +157,7 @@ class Execution:
         with ExitStack() as stack:
             if self.job.native:
                 stack.enter_context(self.attention.handed_over())
-            stack.enter_context(self.continuation.entered())
+            stack.enter_context(entered(self.continuation))
             self.result = continuable()
 
     def _conclude(self) -> None:

@@ -24,9 +24,18 @@ import pytest
 from redis import Redis
 from rq import Queue
 
-from rq_steps import Interrupt, InvalidStepError, SimpleWorker, Step, Worker, continuable, step
-from rq_steps import continuation as machine
+from rq_steps import (
+    Interrupt,
+    InvalidStepError,
+    SimpleWorker,
+    Step,
+    Worker,
+    continuable,
+    current,
+    step,
+)
 from rq_steps.continuation import Continuation
+from rq_steps.current import entered
 from rq_steps.keeper import NoKeeper
 from rq_steps.options import StepOptions
 from rq_steps.record import Completed, Record, Run
@@ -150,7 +159,7 @@ def continuing(
 ) -> AbstractContextManager[None]:
     """Inside, steps belong to one execution, and these have completed in an earlier one."""
     record = Record(Run("", None), completed=list(completed))
-    return Continuation(record, keeper or NoKeeper()).entered()
+    return entered(Continuation(record, keeper or NoKeeper()))
 
 
 def in_thread(call: Callable[[], Any]) -> Any:
@@ -315,7 +324,7 @@ def test_a_parameter_of_that_name_elsewhere_is_the_callers() -> None:
 
 
 def test_a_step_that_the_caller_passes_is_one_argument_too_many() -> None:
-    given = machine.loose_step(StepOptions("given"))
+    given = current.loose_step(StepOptions("given"))
     unchecked: Any = Importer().handed
     with pytest.raises(TypeError, match="multiple values for argument 'step'"):
         unchecked(step=given)
@@ -365,7 +374,7 @@ def test_a_function_that_takes_no_step_costs_none(monkeypatch: pytest.MonkeyPatc
     def make_none(options: object) -> Step:
         raise AssertionError("made a Step")
 
-    monkeypatch.setattr(machine, "loose_step", make_none)
+    monkeypatch.setattr(current, "loose_step", make_none)
     assert double(2) == 4
     with pytest.raises(AssertionError, match="made a Step"):
         listed()
@@ -428,7 +437,7 @@ def test_the_error_of_a_continuable_that_is_called_is_the_callers() -> None:
 
     with pytest.raises(ValueError, match="seen"):
         failing()
-    assert machine.current() is None
+    assert current.current() is None
     with pytest.raises(ValueError, match="seen"):
         failing()
 
@@ -648,7 +657,7 @@ def test_isolated_stays_and_can_be_changed() -> None:
 
     def second(call: Callable[[], object]) -> str | None:
         continuation = Continuation(Record(Run("", None)), Isolating())
-        with continuation.entered():
+        with entered(continuation):
             double(1)
             try:
                 call()

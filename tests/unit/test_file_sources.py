@@ -15,7 +15,9 @@ import pytest
 
 from rq_steps import InvalidStepError, Step, step
 from rq_steps.sources import BadRecord, BadRecordError, Source, csv_dicts, csv_rows, jsonl, lines
+from rq_steps.sources.encodings import Encoding
 from rq_steps.sources.files import Opener
+from rq_steps.sources.text_file import TextFile
 from tests.unit.memory import Execution, Job
 
 CONTACTS = 'name,note\nAda,"a\nb"\n\nBob,\nCyd,x\n'
@@ -147,6 +149,25 @@ def test_a_file_knows_its_size_and_a_compressed_one_does_not(path: Path, tmp_pat
     assert csv_rows(path).unit == "bytes"
 
 
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("a\nb\nc", "a\nb\n"),
+        ("a\nb\rc", "a\n"),
+        ("a\rb\rc", "a\rb\r"),
+        ("a\rb\r", "a\r"),  # the half of a line end, perhaps
+        ("a\r", ""),
+        ("abc", ""),
+        ("\u0a41\u4100", ""),  # in UTF-16 and UTF-32, one's end and the other's beginning are "\\n"
+        ("a\n\u0a41\u4100", "a\n"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_block_ends_with_the_last_whole_line(text: str, whole: str, encoding: str) -> None:
+    end = Encoding(encoding, b"").end_of_lines(text.encode(encoding))
+    assert text.encode(encoding)[:end] == whole.encode(encoding)
+
+
 # Files that cannot be read
 
 
@@ -194,7 +215,9 @@ def test_a_url_without_fsspec_says_what_to_install(monkeypatch: pytest.MonkeyPat
 def test_neither_fsspec_nor_the_file_sources_are_loaded_before_they_are_asked_for() -> None:
     code = "import sys, rq_steps.handle; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"fsspec", "csv", "rq_steps.sources.csv_file"} & set(run.stdout.split())
+    assert not {"fsspec", "csv", "rq_steps.sources.csv_file", "rq_steps.sources.csv_parse"} & set(
+        run.stdout.split()
+    )
 
 
 # Bad records
@@ -314,7 +337,7 @@ def test_going_on_reads_nothing_of_what_is_done(job: Job) -> None:
     file = Counting(data)
     assert job.execute(visit_up_to(0, file)).departure is None
     # The header, three times, and what is left.
-    assert file.bytes_read < 4 * 32 * 1024 + 10_000
+    assert file.bytes_read < 4 * TextFile.block_size + 10_000
 
 
 def test_a_file_that_grew_is_gone_on_with(path: Path, job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
+import threading
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
@@ -12,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from rq_steps import InvalidStepError, Step, step
+from rq_steps import InvalidStepError, Step, UnserializableError, step
 from rq_steps.attention import Attention, Unattended
 from rq_steps.loop import loop_over
 from rq_steps.record import SourceMark
 from rq_steps.signals import handling
 from rq_steps.sources import IndexedSource, Source, jsonl, source_of
+from rq_steps.values import JSON
 from tests.unit.instructions import Instructions
 from tests.unit.memory import Job
 
@@ -117,8 +119,13 @@ def job(request: pytest.FixtureRequest) -> Job:
 class Numbers(Source[int]):
     """A source of somebody's own."""
 
-    def __init__(self, items: Iterable[int]) -> None:
+    def __init__(self, items: Iterable[int], order: str = "up") -> None:
         self.items = list(items)
+        self.order = order
+
+    @property
+    def contract(self) -> JSON:
+        return {"order": (self.order,)}  # type: ignore[dict-item]  # a tuple is as good as a list
 
     def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
         done = 0 if cursor is None else cursor["record"] - 1
@@ -906,6 +913,70 @@ def test_on_resume_another_kind_or_length_is_an_error_and_never_a_silent_skip(
     assert isinstance(error, InvalidStepError)
     assert str(error) == f"step 'visit': {message}"
     assert job.record == record
+
+
+def test_on_resume_another_contract_is_an_error_that_names_both(job: Job) -> None:
+    def visit_in(order: str) -> Any:
+        @step
+        def visit(step: Step) -> Any:
+            for item in step.each(Numbers([1, 2, 3], order)):
+                if item == 2:
+                    job.call()
+            return step.cursor
+
+        return visit
+
+    assert job.execute(visit_in("up")).departure is not None
+    record = job.record
+    error = job.execute(visit_in("down")).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == (
+        'step \'visit\': Numbers: found {"order": ["down"]}, expected {"order": ["up"]}, '
+        "which its cursor was kept with"
+    )
+    assert job.record == record
+    assert job.execute(visit_in("up")).result == {"record": 4}
+
+
+def test_a_contract_that_is_no_json_is_refused_before_the_first_item(job: Job) -> None:
+    class Dated(Numbers):
+        @property
+        def contract(self) -> JSON:
+            return object()  # type: ignore[return-value]  # it is what is refused
+
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(Dated([1])):
+            raise AssertionError("no item may be given")
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert "is not JSON serializable" in str(error)
+
+
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_a_cursor_that_cannot_be_saved_is_an_error_that_names_the_step(
+    checkpoint: bool, job: Job
+) -> None:
+    class Connections(Source[int]):
+        def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
+            yield 1, "one"
+            yield 2, threading.Lock()
+            yield 3, "three"
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(Connections()):
+            if checkpoint or item == 1:
+                step.save()
+            if item == 3:
+                raise ValueError
+
+    error = job.execute(visit).error
+    assert isinstance(error, UnserializableError)
+    assert str(error).startswith("cursor of step 'visit': value is of type _thread.lock")
+    assert job.cursor == ("one" if checkpoint else None)  # the last that was asked for
+    assert job.names == []
 
 
 def test_on_resume_each_in_the_place_of_set_is_an_error(job: Job) -> None:

@@ -6,7 +6,6 @@ from math import inf
 
 import pytest
 
-from rq_steps import slices
 from rq_steps.slices import Slices
 
 
@@ -21,16 +20,14 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(slices, "monotonic", clock)
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
 def items_done(clock: Clock, seconds: float, timeout: float, *, began_before: float = 0) -> int:
     """How many items that take so long are done, until the execution leaves or is cut."""
     began = clock.now - began_before
-    slice_ = Slices(timeout, began)
+    slice_ = Slices(timeout, began, clock)
     done = 0
     while True:
         called_at = slice_.next_look
@@ -70,7 +67,7 @@ def test_what_went_by_before_the_continuable_began_counts(clock: Clock) -> None:
 
 @pytest.mark.parametrize("timeout", [None, -1, 0])
 def test_without_a_timeout_an_execution_need_not_leave(clock: Clock, timeout: float | None) -> None:
-    slice_ = Slices(timeout, clock.now)
+    slice_ = Slices(timeout, clock.now, clock)
     clock.now += 10**9
     slice_.attended(clock.now - 1)
     assert slice_.end == inf

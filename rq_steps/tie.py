@@ -1,0 +1,28 @@
+"""Child processes that do not outlive the one that starts them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+# Run by a Python that then becomes the command: nothing happens between fork and exec in a process
+# that may have threads. The signal survives exec; the parent may have died before it was asked for.
+_TIE = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the parent is gone")
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def tied_to_this_process(command: Sequence[str]) -> list[str]:
+    """The same command, killed (SIGKILL) by the kernel when the process that starts it is gone.
+
+    On Linux; elsewhere just the command. The process keeps its id. The kernel takes the *thread*
+    that starts it for its parent: start it from one that lives as long as the process shall.
+    """
+    return [sys.executable, "-ISc", _TIE, str(os.getpid()), *command]
