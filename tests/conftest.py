@@ -5,8 +5,15 @@ import hypothesis
 import pytest
 from redis import Redis
 
+# Also where the plugin has not been installed; where it has, these come before its own.
+from rq_steps.pytest_plugin import _live_jobs_server, everywhere, live_jobs, rehearse
 from rq_steps.server import PrivateServer
 from tests.workers import Workers
+
+__all__ = ["_live_jobs_server", "everywhere", "live_jobs", "rehearse"]
+
+SERVERS = {"server", "_live_jobs_server"}
+WORKERS = {"worker", "live_jobs"}
 
 # No test is timed: other work may hold the machine up.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -44,10 +51,10 @@ def worker(connection: Redis, redis_url: str, tmp_path: Path) -> Iterator[Worker
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if "server" in fixtures:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & SERVERS:
             item.add_marker("server")
-        if "worker" in fixtures:
+        if fixtures & WORKERS:
             item.add_marker("workers")
 
 

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 
 import rq_steps
+from rq_steps import pytest_plugin
 from tests.workers import ROOT
 
 LUA_FILES = {f"rq_steps/{path.name}" for path in (ROOT / "rq_steps").glob("*.lua")}
@@ -70,13 +72,23 @@ def test_the_sdist_holds_the_package_and_what_tests_it(distributions: Path) -> N
     assert names_in_sdist(distributions) >= MODULES | LUA_FILES | wanted
 
 
-def test_the_wheel_says_which_licence_and_which_python(distributions: Path) -> None:
+def metadata_in_wheel(distributions: Path, file: str) -> str:
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
-        metadata = archive.read(name).decode()
+        (name,) = (name for name in archive.namelist() if name.endswith(f".dist-info/{file}"))
+        return archive.read(name).decode()
+
+
+def test_the_wheel_says_which_licence_and_which_python(distributions: Path) -> None:
+    metadata = metadata_in_wheel(distributions, "METADATA")
     assert "License-Expression: MIT" in metadata
     assert "Requires-Python: >=3.10" in metadata
+
+
+def test_pytest_finds_the_fixtures_by_the_wheels_entry_point(distributions: Path) -> None:
+    entry_points = ConfigParser()
+    entry_points.read_string(metadata_in_wheel(distributions, "entry_points.txt"))
+    assert dict(entry_points["pytest11"]) == {"rq_steps": pytest_plugin.__name__}
 
 
 def test_importing_the_package_loads_only_what_it_depends_on() -> None:

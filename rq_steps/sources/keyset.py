@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -149,7 +149,9 @@ class KeysetSource(PagedSource[Any]):
         kinds = set(map(type, values))
         if not kinds <= _EXACT:
             self._refuse(name, next(value for value in values if type(value) not in _EXACT))
-        return list(map(bytes, values)) if kinds & _BUFFERS else values
+        if kinds & _BUFFERS:
+            return list(map(bytes, values))
+        return list(map(_instant, values)) if datetime in kinds else values
 
     def _refuse(self, name: str, value: object) -> None:
         if value is None:
@@ -194,3 +196,9 @@ def distinct(columns: list[Column]) -> list[Column]:
         found = ", ".join(map(str, columns)) or "none"
         raise ValueError(f"key must be one or more columns, each of them once, found {found}")
     return columns
+
+
+def _instant(value: Any) -> Any:
+    """In UTC: where the clock is put back, Python takes two moments of one zone for the same."""
+    is_aware = isinstance(value, datetime) and value.tzinfo is not None
+    return value.astimezone(timezone.utc) if is_aware else value

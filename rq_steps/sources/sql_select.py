@@ -78,7 +78,7 @@ class SelectSource(KeysetSource):
             self._statement = self._statement.add_columns(*added)
         tests = [_tests(*each) for each in enumerate(self._key_columns)]
         self._behind = self._statement.where(behind(tests, and_, or_))
-        self._counting = select(func.count()).select_from(statement.subquery())
+        self._given = statement
 
     def objects_in(self, item: Any) -> list[Any]:
         """The objects of mapped classes in what is handed out; an outer join leaves some out."""
@@ -94,8 +94,9 @@ class SelectSource(KeysetSource):
             return self._parted(opened.execute(self._behind, bound))
 
     def _count(self) -> int:
+        statement = select(func.count()).select_from(self._given.subquery())
         with self._open() as opened:
-            counted: int = opened.execute(self._counting).scalar_one()
+            counted: int = opened.execute(statement).scalar_one()
             return counted
 
 

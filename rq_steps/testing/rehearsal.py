@@ -17,6 +17,7 @@ from rq_steps.keeper import STOPPING
 from rq_steps.options import Options, Seconds, seconds
 from rq_steps.performing import is_run_by
 from rq_steps.poison import why_buried
+from rq_steps.step_function import BoundStep, StepFunction
 from rq_steps.testing.call import Call
 from rq_steps.testing.clock import Clock
 from rq_steps.testing.errors import RehearsalError
@@ -61,7 +62,7 @@ class Rehearsal:
 
     Raises:
         TypeError, ValueError: `job_timeout` or `serializer` is not what it has to be.
-        RehearsalError: RQ could not enqueue the job with these arguments.
+        RehearsalError: RQ could not enqueue the job with these arguments, or it is a step.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Rehearsal:
     ) -> None:
         if serializer not in ("pickle", "json"):
             raise ValueError(f"serializer must be 'pickle' or 'json', found {serializer!r}")
+        _refuse_step(function)
         self.clock = Clock()
         self.result: Any = None
         """What the continuable returned."""
@@ -257,6 +259,13 @@ class Rehearsal:
         cursor = decode(death.cursor, pickling=self._memory.pickling)
         died = Died(self._job_id, death.step, cursor, None, death.deaths, failed=True)
         return died.place
+
+
+def _refuse_step(function: Callable[..., Any]) -> None:
+    if isinstance(function, StepFunction | BoundStep):
+        raise RehearsalError(
+            f"{_name_of(function)} is a step: rehearse a continuable that calls it"
+        )
 
 
 def _timeout(given: Seconds | str | None) -> float | None:

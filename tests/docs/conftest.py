@@ -4,12 +4,8 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-# Also where the plugin has not been installed.
-from rq_steps.pytest_plugin import _live_jobs_server, everywhere, live_jobs, rehearse
 from tests.docs.calls import recording
 from tests.docs.project import Project
-
-__all__ = ["_live_jobs_server", "everywhere", "live_jobs", "rehearse"]
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,12 @@ from rq import Queue
 from rq.job import Job
 from sqlalchemy.orm import Session
 
-from rq_steps import events
+from rq_steps import continuable, events
+from rq_steps.testing import Rehearsal, everywhere
 from tests.docs import calls, readers
 from tests.docs.project import NOT_INSTALLED, STAND_INS, Project, files, load
 from tests.rails.scene import work
-from tests.workers import ROOT, wait_until
+from tests.workers import ROOT
 
 NOT_ALONE = {"metrics.py", "progress.py"}
 """They change or need something, and have tests of their own."""
@@ -78,55 +80,94 @@ def test_the_import_of_the_readme_goes_on_at_the_very_row(connection: Redis) -> 
 
 
 @pytest.mark.usefixtures("reader")
-def test_a_contact_that_comes_again_is_written_once(connection: Redis, tmp_path: Path) -> None:
-    path = str(tmp_path / "contacts.db")
-    with sqlite3.connect(path) as database:
+def test_a_contact_that_comes_again_is_written_once(tmp_path: Path) -> None:
+    update_contacts = load("contacts.py").update_contacts
+    path = tmp_path / "contacts.db"
+    with closing(sqlite3.connect(path)) as database:
         database.execute("create table contacts (email text primary key, name text)")
-    load("contacts.py").update_contacts(path)
-    Queue(connection=connection).enqueue(load("contacts.py").update_contacts, path)
-    work(connection)
-    rows = database.execute("select name from contacts order by email").fetchall()
-    database.close()
-    assert rows == [("Ada",), ("Bob",), ("Cyd",)]
+
+        def make() -> Rehearsal:
+            with database:
+                database.execute("delete from contacts")
+            return Rehearsal(update_contacts, str(path))
+
+        def check(rehearsal: Rehearsal) -> None:
+            rows = database.execute("select name from contacts order by email").fetchall()
+            assert rows == [("Ada",), ("Bob",), ("Cyd",)]
+
+        everywhere(make, check)
 
 
 @pytest.mark.usefixtures("reader")
-def test_code_outside_the_steps_runs_each_time_and_a_step_once(connection: Redis) -> None:
-    job = Queue(connection=connection).enqueue(load("report.py").make_report, 7)
-    calls.during("order_ids", 7, calls.stop)
-    work(connection)
-    work(connection)
-    assert job.return_value() == "report 7: [1, 2, 3]"
+def test_code_outside_the_steps_runs_each_time_and_a_step_once() -> None:
+    rehearsal = Rehearsal(load("report.py").make_report, 7)
+    rehearsal.interrupt(after="collect")
+    assert rehearsal.run().result == "report 7: [1, 2, 3]"
     assert calls.all_of("mark_running") == [7, 7]
     assert calls.all_of("order_ids") == [7]
 
 
 @pytest.mark.usefixtures("reader")
 def test_a_cursor_that_is_an_id_finds_its_way_over_gaps() -> None:
-    load("renumbering.py").renumber_all(7)
-    assert calls.all_of("renumber") == list(range(2, 40, 3))
+    renumber_all = job_of(load("renumbering.py").renumber_all)
+    assert_each_once(lambda: Rehearsal(renumber_all, 7), "renumber", range(2, 40, 3))
+
+
+def job_of(step: Callable[..., object]) -> Callable[..., None]:
+    """A job that is this step alone."""
+
+    @continuable
+    def job(*args: object) -> None:
+        step(*args)
+
+    return job
+
+
+def assert_each_once(new: Callable[[], Rehearsal], what: str, expected: Iterable[object]) -> None:
+    """Wherever the job is interrupted, it does nothing twice and leaves nothing out."""
+
+    def make() -> Rehearsal:
+        calls.calls.clear()
+        return new()
+
+    def check(rehearsal: Rehearsal) -> None:
+        assert calls.all_of(what) == list(expected)
+
+    everywhere(make, check, crashes=False)
 
 
 @pytest.mark.usefixtures("reader")
 def test_nested_loops_visit_each_pair_once() -> None:
-    load("nesting.py").pay_out()
-    assert calls.all_of("pay") == [(account, paid) for account in range(3) for paid in range(4)]
+    pay_out = job_of(load("nesting.py").pay_out)
+    expected = [(account, payment) for account in range(3) for payment in range(4)]
+    assert_each_once(lambda: Rehearsal(pay_out), "pay", expected)
 
 
 @pytest.mark.usefixtures("reader")
 def test_a_transaction_an_item_passes_the_guard() -> None:
-    readers.Base.metadata.create_all(readers.engine)
-    with Session(readers.engine) as session, session.begin():
-        session.add_all(readers.Invoice(number=number) for number in (1, 2, 3))
-    load("invoices.py").send_invoices()
-    with Session(readers.engine) as session:
-        assert all(session.get_one(readers.Invoice, number).sent for number in (1, 2, 3))
+    send_invoices = job_of(load("invoices.py").send_invoices)
+
+    def make() -> Rehearsal:
+        readers.Base.metadata.drop_all(readers.engine)
+        readers.Base.metadata.create_all(readers.engine)
+        with Session(readers.engine) as session, session.begin():
+            session.add_all(readers.Invoice(number=number) for number in (1, 2, 3))
+        return Rehearsal(send_invoices)
+
+    def check(rehearsal: Rehearsal) -> None:
+        with Session(readers.engine) as session:
+            assert all(session.get_one(readers.Invoice, number).sent for number in (1, 2, 3))
+
+    everywhere(make, check)
     readers.Base.metadata.drop_all(readers.engine)
 
 
 @pytest.mark.usefixtures("reader")
 def test_async_steps_run() -> None:
-    asyncio.run(load("pages.py").crawl("https://example.com"))
+    crawl = load("pages.py").crawl
+    job = Rehearsal(crawl, "https://example.com")
+    job.interrupt(during="fetch_pages", cursor=50)
+    job.run()
     assert calls.all_of("fetch") == list(range(100))
 
 
@@ -252,38 +293,27 @@ def a_failed_import(connection: Redis) -> Job:
 
 
 @pytest.mark.usefixtures("reader")
-def test_a_throttled_job_asks_again_for_the_page_in_hand(connection: Redis) -> None:
-    job = Queue(connection=connection).enqueue(load("throttle.py").refresh_account, "acme")
-    work(connection)
-    assert status(job) == "scheduled"
-    assert calls.all_of("fetch_page") == [0, 1]
-    finish(connection, job)
+def test_a_throttled_job_asks_again_for_the_page_in_hand() -> None:
+    rehearsal = Rehearsal(load("throttle.py").refresh_account, "acme").run()
+    throttled, _ = rehearsal.executions
+    assert (throttled.reason, throttled.cursor, throttled.wait) == ("rate limit", 2, 0.5)
     assert calls.all_of("fetch_page") == list(range(1000))
-
-
-def finish(connection: Redis, job: Job) -> None:
-    """Have workers look for the job until it is done: its wait has to pass."""
-
-    def finished() -> bool:
-        work(connection, job.origin)
-        return status(job) == "finished"
-
-    wait_until(finished, "the job has not finished")
 
 
 @pytest.mark.usefixtures("reader")
 def test_a_batch_is_what_the_cursor_counts() -> None:
-    load("batches.py").export_orders(7)
-    assert calls.all_of("upload") == [range(500), range(500, 1000), range(1000, 1200)]
+    export_orders = job_of(load("batches.py").export_orders)
+    expected = [range(500), range(500, 1000), range(1000, 1200)]
+    assert_each_once(lambda: Rehearsal(export_orders, 7), "upload", expected)
 
 
 @pytest.mark.usefixtures("reader")
-def test_shards_run_under_names_of_their_own(connection: Redis) -> None:
-    job = Queue(connection=connection).enqueue(load("shards.py").reindex_all, 2)
-    calls.during("reindex", "1-0", calls.stop)
-    work(connection)
-    assert job.get_meta()["rq_steps"]["completed"] == ["shard-0"]
-    work(connection)
+def test_shards_run_under_names_of_their_own() -> None:
+    rehearsal = Rehearsal(load("shards.py").reindex_all, 2)
+    rehearsal.interrupt(during="shard-1", cursor=1)
+    first, second = rehearsal.run().executions
+    assert first.record["completed"] == ["shard-0"]
+    assert (second.skipped, second.ran) == (("shard-0",), ("shard-1",))
     assert calls.all_of("reindex") == ["0-0", "0-1", "0-2", "1-0", "1-1", "1-2"]
 
 
@@ -308,11 +338,10 @@ def test_a_stopped_download_has_its_item_again(connection: Redis) -> None:
 
 
 @pytest.mark.usefixtures("reader")
-def test_what_a_job_needs_of_the_application_is_made_by_each_execution(connection: Redis) -> None:
-    Queue(connection=connection).enqueue(load("app_jobs.py").send_campaign, 7)
-    calls.during("send_letter", "ada@example.com", calls.stop)
-    work(connection)
-    work(connection)
+def test_what_a_job_needs_of_the_application_is_made_by_each_execution() -> None:
+    rehearsal = Rehearsal(load("app_jobs.py").send_campaign, 7)
+    rehearsal.interrupt(during="send_letters", cursor=1)
+    rehearsal.run()
     assert len(calls.all_of("app_context")) == 2
     assert calls.all_of("send_letter") == readers.addresses_of(7)
 

@@ -35,8 +35,8 @@ from examples.csv_import.models import Base, Contact, Import, RowError
 from examples.csv_import.progress import ERASE, Progress
 from examples.csv_import.rows import Row, count_rows, open_rows, read_rows
 from examples.csv_import.sample import write_sample
-from rq_steps.testing import Rehearsal, everywhere
-from tests.workers import Workers, wait_until
+from rq_steps.testing import LiveJobs, Rehearsal, everywhere
+from tests.workers import Workers
 
 HEADER = "email,name,since,amount,note\n"
 GOOD = "a@example.org,Anna,2026-01-31,12.50,\n"
@@ -325,32 +325,16 @@ class TestJob:
         assert len(Job.fetch(summary_id(job), connection=connection).results()) == 1
 
     def test_the_numbers_are_right_after_two_horses_were_killed(
-        self, database: Path, file: Path, connection: Redis, worker: Workers
+        self, database: Path, file: Path, live_jobs: LiveJobs
     ) -> None:
-        planted = write_sample(file, 20_000)
-        import_id, job = enqueue_import(Queue(connection=connection), str(file))
-        killed = worker("default")
-        for number, rows in enumerate((4_000, 10_000), 1):
-            wait_for_rows(import_id, rows)
-            killed.kill_horse()
-            wait_for_execution(job, number + 1)
-        wait_until(lambda: load(import_id).status == "completed", "the import is not completed")
+        planted = write_sample(file, 60)
+        import_id, job = enqueue_import(live_jobs.queue, str(file))
+        live_jobs.kill_horse(during="process_rows", cursor=20)
+        live_jobs.kill_horse(during="process_rows", cursor=40)
+        live_jobs.run(job)
         assert audit(file, database, planted).problems() == []
-
-
-def wait_for_rows(import_id: int, rows: int) -> None:
-    wait_until(lambda: load(import_id).processed >= rows, f"there are no {rows} rows")
-
-
-def wait_for_execution(job: Job, number: int) -> None:
-    """Requeues the job if it has failed."""
-
-    def resumed() -> bool:
-        if job.get_status() == "failed":
-            job.requeue()
-        return bool(job.get_meta()["rq_steps"]["executions"] >= number)
-
-    wait_until(resumed, f"there is no execution {number}")
+        assert load(import_id).status == "completed"
+        assert job.get_meta()["rq_steps"]["executions"] == 3
 
 
 def finalize_twice(import_id: int) -> None:

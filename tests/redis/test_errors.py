@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from time import monotonic
@@ -128,51 +128,9 @@ def test_a_job_resumed_after_an_error_goes_to_the_back_of_its_queue(
     assert queue.job_ids == [*others, job.id]
 
 
-@continuable(error_wait=7)
-def waiting_a_number() -> None:
-    rows(20)
-
-
-@continuable(error_wait=timedelta(minutes=2))
-def waiting_a_timedelta() -> None:
-    rows(20)
-
-
 @continuable(error_wait=[1, timedelta(seconds=10), 100.5])
 def waiting_longer_and_longer() -> None:
     rows(20)
-
-
-@continuable
-def waiting_by_default() -> None:
-    rows(20)
-
-
-@pytest.mark.parametrize(
-    ("function", "waits"),
-    [
-        (waiting_a_number, [7, 7, 7]),
-        (waiting_a_timedelta, [120, 120]),
-        (waiting_longer_and_longer, [1, 10, 100.5, 100.5, 100.5]),
-        (waiting_by_default, [5, 5]),
-    ],
-)
-def test_the_nth_error_of_a_run_is_resumed_after_the_nth_error_wait_and_the_last_repeats(
-    connection: Redis,
-    queue: Queue,
-    events: list[Event],
-    function: Callable[[], None],
-    waits: Sequence[float],
-) -> None:
-    job = queue.enqueue(function)
-    for number, wait in enumerate(waits, start=1):
-        fail_at(2 * number)
-        work(connection)
-        assert is_waiting(job)
-        assert wait - 10 < wait_of(job, queue) <= wait
-        pass_time(queue)
-    assert [event.wait for event in events if isinstance(event, Errored)] == list(waits)
-    assert head(job)["errors"] == len(waits)
 
 
 def test_errors_are_counted_anew_in_the_next_run(
@@ -624,16 +582,6 @@ def test_planned_interruptions_do_not_count_as_resumptions(
     assert head(job)["resumptions"] == 0
 
 
-def test_without_max_resumptions_there_is_no_limit(connection: Redis, queue: Queue) -> None:
-    job = queue.enqueue(import_rows, 30)
-    for row in range(29):
-        once_at(row, stop)
-        work(connection)
-    work(connection)
-    assert job.is_finished
-    assert head(job)["resumptions"] == 29
-
-
 # max_runtime and max_total_runtime
 
 
@@ -782,45 +730,6 @@ def test_an_interrupt_without_a_wait_of_its_own_waits_for_resume_wait(
     job = queue.enqueue(throttle_with_a_resume_wait)
     work(connection)
     assert 50 < wait_of(job, queue) <= 60
-
-
-@step
-def waiting_for_a_file(step: Step) -> None:
-    visit("looking")
-    step.interrupt(reason="no file yet")
-
-
-@continuable
-def wait_for_a_file() -> None:
-    waiting_for_a_file()
-
-
-@continuable
-def wait_for_a_file_after_some_rows() -> None:
-    rows(1)
-    waiting_for_a_file()
-
-
-def waits_of_executions(queue: Queue, events: list[Event], count: int) -> list[float]:
-    for _ in range(count):
-        work(queue.connection, executions=1)
-        pass_time(queue)
-    return [event.wait for event in events if isinstance(event, Interrupted)]
-
-
-def test_interrupts_again_and_again_without_progress_back_off_by_themselves(
-    connection: Redis, queue: Queue, events: list[Event]
-) -> None:
-    queue.enqueue(wait_for_a_file)
-    assert waits_of_executions(queue, events, 9) == [0, 1, 3, 7, 15, 31, 60, 60, 60]
-
-
-def test_an_interrupt_after_progress_does_not_back_off(
-    connection: Redis, queue: Queue, events: list[Event]
-) -> None:
-    """And what came before the progress is forgotten."""
-    queue.enqueue(wait_for_a_file_after_some_rows)
-    assert waits_of_executions(queue, events, 4) == [0, 0, 1, 3]
 
 
 # save_every

@@ -12,6 +12,8 @@ import pytest
 from rq_steps.testing.process import living_processes
 from tests.workers import ROOT
 
+pytestmark = pytest.mark.server
+
 JOBS = """
 import os, signal
 from pathlib import Path
@@ -28,6 +30,14 @@ def import_rows(step: Step, done: str) -> None:
 def process_import(done: str) -> int:
     import_rows(done)
     return 4
+
+@step
+async def import_row(row: int) -> int:
+    return row
+
+@continuable
+async def import_asynchronously() -> int:
+    return sum([await import_row.with_options(name=f"row {row}")(row) for row in range(4)])
 
 def interrupt(pid: int, pids: str) -> None:
     "Ctrl-C at the terminal reaches the tests, and not their workers."
@@ -70,6 +80,57 @@ def test_an_import_is_wrong_somewhere(everywhere, rehearse, tmp_path):
 
     with pytest.raises(AssertionError, match="crashed at"):
         everywhere(make, lambda _: done.read_text() == "0123")
+"""
+
+BESIDE_FAKEREDIS = """
+import fakeredis, pytest, redis
+from jobs import process_import
+
+@pytest.fixture(autouse=True, scope="session")
+def no_redis():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis, "Redis", fakeredis.FakeRedis)
+        patch.setattr(redis, "StrictRedis", fakeredis.FakeStrictRedis)
+        yield
+
+def test_an_import_survives(live_jobs, tmp_path):
+    assert not live_jobs.connection.keys()
+    job = live_jobs.enqueue(process_import, str(tmp_path / "done"))
+    live_jobs.kill_horse(during="import_rows", cursor=2)
+    live_jobs.run(job)
+    assert job.return_value() == 4
+
+def test_an_import_is_rehearsed(rehearse, tmp_path):
+    assert rehearse(process_import, str(tmp_path / "done")).run().result == 4
+"""
+
+BESIDE_ASYNCIO = """
+import asyncio
+import pytest
+from jobs import import_asynchronously, process_import
+
+@pytest.mark.parametrize("function", [process_import, import_asynchronously])
+async def test_an_import_survives(live_jobs, function, tmp_path):
+    args = [str(tmp_path / "done")] if function is process_import else []
+    job = live_jobs.enqueue(function, *args)
+    live_jobs.stop(checkpoint=2)
+    await asyncio.to_thread(live_jobs.run, job)
+    assert job.return_value() == {process_import: 4, import_asynchronously: 6}[function]
+    assert len(live_jobs.outputs) == 2
+
+def test_an_async_import_is_rehearsed(everywhere, rehearse):
+    everywhere(lambda: rehearse(import_asynchronously), lambda it: it.result == 6)
+
+async def test_an_import_is_rehearsed_in_a_coroutine(rehearse, tmp_path):
+    rehearsal = rehearse(process_import, str(tmp_path / "done"))
+    rehearsal.interrupt(during="import_rows", cursor=2)
+    assert rehearsal.run().result == 4
+
+async def test_an_async_import_is_rehearsed_in_a_thread_beside_a_coroutine(rehearse):
+    rehearsal = rehearse(import_asynchronously)
+    rehearsal.interrupt(after="row 2")
+    await asyncio.to_thread(rehearsal.run)
+    assert (rehearsal.result, len(rehearsal.executions)) == (6, 2)
 """
 
 FAILS = """
@@ -137,6 +198,19 @@ def test_users_jobs_are_rehearsed_in_memory(tmp_path: Path) -> None:
     status, printed = run_tests(tmp_path, IN_MEMORY)
     assert status == pytest.ExitCode.OK, printed
     assert "2 passed" in printed
+
+
+def test_users_jobs_run_on_a_real_server_beside_fakeredis(tmp_path: Path) -> None:
+    status, printed = run_tests(tmp_path, BESIDE_FAKEREDIS)
+    assert status == pytest.ExitCode.OK, printed
+    assert "2 passed" in printed
+
+
+def test_users_jobs_run_beside_async_tests(tmp_path: Path) -> None:
+    settings = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
+    status, printed = run_tests(tmp_path, BESIDE_ASYNCIO, "-p", "asyncio", *settings)
+    assert status == pytest.ExitCode.OK, printed
+    assert "5 passed" in printed
 
 
 def test_a_failing_test_shows_what_its_workers_printed(tmp_path: Path) -> None:

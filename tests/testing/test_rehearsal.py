@@ -448,6 +448,20 @@ def test_a_function_that_is_no_continuable_is_refused() -> None:
         Rehearsal(plain).run()
 
 
+def test_a_step_is_refused_and_not_run() -> None:
+    ran = []
+
+    class Importer:
+        @step
+        def load(self) -> None:
+            ran.append("load")
+
+    for alone in (Importer.load, Importer().load):
+        with pytest.raises(RehearsalError, match="load is a step: rehearse a continuable that"):
+            Rehearsal(alone)
+    assert ran == []
+
+
 def test_a_job_that_has_finished_is_not_run_again() -> None:
     rehearsal = rehearsed().run()
     with pytest.raises(RehearsalError, match="has finished: make a new Rehearsal"):

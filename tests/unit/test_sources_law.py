@@ -27,7 +27,7 @@ from rq_steps.sources import (
     IndexedSource,
     Source,
     csv_dicts,
-    csv_file,
+    csv_parse,
     csv_rows,
     jsonl,
     lines,
@@ -193,7 +193,7 @@ def test_the_law_of_csv_rows(
         return in_blocks(rows, size)
 
     with (
-        patch.multiple(csv_file, _AT_ONCE=at_once, _PAGE=2 * at_once),
+        patch.multiple(csv_parse, _AT_ONCE=at_once, _PAGE=2 * at_once),
         suppress(BadRecordError),  # of the header: there is no going on
     ):
         assert_law(source)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import datetime, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from rq_steps import InvalidStepError, Step, step
 from rq_steps.sources import Source
+from rq_steps.sources.keyset import Column, KeysetSource
 from tests.unit.memory import Job
 from tests.unit.stores import STORES, Row, Store, in_order, plain
 from tests.unit.test_sources_law import assert_law
@@ -20,6 +23,7 @@ BOUNDED = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 KEYS = [["id"], ["-id"], ["a", "b"], ["-a", "b"], ["a", "-b"], ["-a", "-b"], ["b", "-a", "id"]]
+BERLIN = ZoneInfo("Europe/Berlin")
 
 keys = st.sampled_from(KEYS)
 page_sizes = st.integers(1, 4)
@@ -202,6 +206,40 @@ def test_sources_over_tables_count_rows_when_they_are_asked_to(store: Store) -> 
     source: Source[Any] = store.source(["id"], 2)
     assert source.unit == "rows"
     assert source.total is None
+
+
+class Moments(KeysetSource):
+    """Every half an hour of a night in which the clock is put back."""
+
+    ALL = tuple(
+        datetime(2024, 10, 27, hour, minute, tzinfo=timezone.utc).astimezone(BERLIN)
+        for hour in range(4)
+        for minute in (0, 30)
+    )
+
+    def __init__(self) -> None:
+        super().__init__([Column("at", descending=False)], 2, count=True)
+
+    def _read(self, after: Any) -> Any:
+        values = [at for at in self.ALL if after is None or at.astimezone(timezone.utc) > after[0]]
+        return [str(at) for at in values[:3]], [values[:3]]
+
+    def _count(self) -> int:
+        return len(self.ALL)
+
+
+def test_two_moments_that_the_clock_shows_alike_are_two_keys() -> None:
+    assert list(Moments()) == [str(at) for at in Moments.ALL]
+    assert_law(Moments, plain=False)
+
+
+@pytest.mark.parametrize("buffer", [bytearray, memoryview])
+def test_a_buffer_in_a_key_is_bytes(buffer: Any) -> None:
+    class Buffers(Moments):
+        def _read(self, after: Any) -> Any:
+            return ["a"], [[buffer(b"a")]]
+
+    assert list(Buffers().open(None)) == [("a", [b"a"])]
 
 
 def test_an_execution_that_dies_within_a_page_does_it_again_from_the_last_save(

@@ -1,0 +1,191 @@
+"""The csv module, fed with lines whose places in the file are known."""
+
+from __future__ import annotations
+
+import csv
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any, TypeAlias
+
+from rq_steps.sources.blocks import Block, Blocks
+from rq_steps.sources.text_file import BadRecord, TextPage
+
+Dialect: TypeAlias = "str | csv.Dialect | type[csv.Dialect]"
+
+# So few that they stay in the processor's cache, and that no garbage collection comes of them.
+_PAGE = 256
+_AT_ONCE = 128
+# Fed to the csv module behind the last line. It is no row: if it becomes part of one all the same,
+# then that row has no end.
+_BEHIND = ["\n"]
+
+
+class Parse:
+    """The csv module, with a dialect."""
+
+    def __init__(self, dialect: Dialect, options: dict[str, Any]) -> None:
+        csv.reader([], dialect, **options)  # refuses what it does not know
+        self._dialect = dialect
+        self._options = options
+
+    def over(self, blocks: Blocks, record: int) -> Rows:
+        """The rows in these blocks; the first has this number."""
+        return Rows(_Feed(blocks, self), record)
+
+    def reader(self, lines: Iterable[str]) -> Any:
+        """The csv module's reader over these lines."""
+        return csv.reader(lines, self._dialect, **self._options)
+
+
+class _Feed:
+    """The lines for the reader, and which blocks they are of."""
+
+    def __init__(self, blocks: Blocks, parse: Parse) -> None:
+        self._parse = parse
+        self.reader = parse.reader(self._lines())
+        """It asks for a line when it has counted all that it was given."""
+        self.first_line = blocks.line
+        self.end: int | None = None
+        """The number of the line behind the last one, once that was read."""
+        self.nothing = blocks.nothing()
+        self.blocks: list[Block] = []
+        """Those whose lines are not all in a page yet."""
+        self.bad: dict[int, str] = {}
+        """Lines that cannot be decoded."""
+        self.is_reading = False
+        """Is it asked for lines at this moment, or has it failed then?"""
+        self._all = blocks
+
+    @property
+    def line(self) -> int:
+        """The number of the line to come."""
+        line: int = self.first_line + self.reader.line_num
+        return line
+
+    @property
+    def is_over(self) -> bool:
+        """Has the reader had all lines, and the one behind them?"""
+        return self.end is not None and self.line > self.end
+
+    def reader_again(self, line: int) -> Any:
+        """Another reader of what the first one has had from this line on."""
+        texts = [block.texts_between(line, self.line) for block in self.blocks]
+        return self._parse.reader(chain(*texts, _BEHIND * self.is_over))
+
+    def raw(self, line: int, end: int) -> bytes:
+        """The bytes from one line up to another."""
+        return b"".join(block.between(line, end) for block in self.blocks)
+
+    def drop_before(self, line: int) -> None:
+        """Forget the blocks whose lines are all before this one."""
+        while len(self.blocks) > 1 and self.blocks[1].line <= line:
+            del self.blocks[0]
+
+    def _lines(self) -> Iterator[str]:
+        return chain(chain.from_iterable(self._texts()), _BEHIND)
+
+    def _texts(self) -> Iterator[Iterable[str]]:
+        self.is_reading = True
+        for block in self._all:
+            texts, bad = block.texts_with_ends()
+            self.blocks.append(block)
+            self.bad |= bad
+            self.is_reading = False
+            yield texts
+            self.is_reading = True
+            self._all.line = self.line
+        self.end = self.line
+        self.is_reading = False
+
+
+@dataclass
+class _Batch:
+    """Rows, the lines on which they begin, and what is wrong with some, by their index."""
+
+    rows: list[Any] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    wrong: dict[int, str] = field(default_factory=dict)
+
+
+class Rows:
+    """One pass over rows, a page at a time."""
+
+    def __init__(self, feed: _Feed, record: int) -> None:
+        self._feed = feed
+        self._record = record
+        self._is_plain = True
+
+    def pages(self) -> Iterator[TextPage[Any]]:
+        """All rows. A page is never of more than a block, and what the next one adds to it."""
+        feed = self._feed
+        while not feed.is_over:
+            batch = _Batch()
+            while len(batch.rows) < _PAGE and len(feed.blocks) < 2 and not feed.is_over:
+                self._take(_AT_ONCE, batch)
+            yield self._page(batch)
+
+    def header(self) -> TextPage[Any]:
+        """A page of the first row, if there is one."""
+        batch = _Batch()
+        while not batch.rows and not self._feed.is_over:
+            self._take(1, batch)
+        return self._page(batch)
+
+    def _take(self, at_most: int, batch: _Batch) -> None:
+        """Add so many rows. Empty ones do not count."""
+        feed, line = self._feed, self._feed.line
+        if not self._is_plain:
+            self._add(feed.reader, feed.first_line, at_most, batch)
+        elif rows := self._rows_of_a_line_each(at_most):
+            batch.rows += rows
+            batch.lines += range(line, feed.line)
+        else:
+            self._is_plain = False
+            self._add(feed.reader_again(line), line, at_most, batch)
+
+    def _rows_of_a_line_each(self, at_most: int) -> list[Any]:
+        """So many rows, fast: where each begins need not be asked. None at all, if one of them has
+        more lines, or fewer, or is bad."""
+        rows, line = list[Any](), self._feed.line
+        try:
+            rows.extend(islice(self._feed.reader, at_most))
+        except (csv.Error, ValueError):
+            if self._feed.is_reading:
+                raise
+            return []
+        return rows if self._feed.line - line == len(rows) and all(rows) else []
+
+    def _add(self, reader: Any, first_line: int, at_most: int, batch: _Batch) -> None:
+        rows, lines = batch.rows, batch.lines
+        line, row = first_line + reader.line_num, None
+        try:
+            for row in islice(reader, at_most):
+                if row:
+                    rows.append(row)
+                    lines.append(line)
+                line = first_line + reader.line_num
+        except (csv.Error, ValueError) as error:
+            if self._feed.is_reading:
+                raise
+            batch.wrong[len(rows)] = str(error)
+            rows.append(None)
+            lines.append(line)
+        else:
+            if row and self._feed.is_over:
+                batch.wrong[len(rows) - 1] = "unexpected end of data"
+
+    def _page(self, batch: _Batch) -> TextPage[Any]:
+        rows, lines, feed = batch.rows, batch.lines, self._feed
+        lines.append(feed.line if feed.end is None else min(feed.line, feed.end))
+        for line in [line for line in feed.bad if line < lines[-1]]:
+            batch.wrong[bisect_right(lines, line) - 1] = feed.bad.pop(line)
+        for at, why in batch.wrong.items():
+            raw = feed.raw(lines[at], lines[at + 1])
+            rows[at] = BadRecord(lines[at], self._record + at, why, raw)
+        blocks = tuple(feed.blocks) or (feed.nothing,)
+        page = TextPage(rows, self._record, lines, blocks, bad=bool(batch.wrong))
+        self._record += len(rows)
+        feed.drop_before(lines[-1])
+        return page
