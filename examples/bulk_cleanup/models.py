@@ -29,7 +29,7 @@ class Cleanup(Base):
     __tablename__ = "cleanups"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    before: Mapped[datetime] = mapped_column(DateTime(timezone=True))  # what is old was uploaded
+    before: Mapped[datetime] = mapped_column(DateTime(timezone=True))  # what came earlier is old
     deleted: Mapped[int] = mapped_column(default=0)  # uploads
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert, select
@@ -88,3 +89,17 @@ def test_each_minute_the_job_lets_others_through() -> None:
     assert [each.reason for each in others] == ["max_runtime", "max_runtime"]
     assert (others[0].step, last.skipped) == ("delete_old", ("delete_old",))
     assert rehearsal.result == "7 uploads deleted, 2 left"
+
+
+def test_what_somebody_else_deletes_meanwhile_is_not_counted(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    delete_rows = jobs.delete_rows
+
+    def after_another(*given: Any) -> None:
+        with engine().begin() as connection:
+            connection.execute(delete(Upload).where(Upload.path == str(folder / "old-3")))
+        delete_rows(*given)
+
+    monkeypatch.setattr(jobs, "delete_rows", after_another)
+    assert Rehearsal(clean_up, 1).run().result == "6 uploads deleted, 2 left"

@@ -17,15 +17,6 @@ from rq_steps.testing import Rehearsal, everywhere
 NAMES = {number: f"Zoë  {number}" for number in range(10, 17)}
 
 
-@pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seven contacts, which are migrated by two."""
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/contacts.db")
-    monkeypatch.setattr(jobs, "BATCH", 2)
-    Base.metadata.create_all(engine())
-    add(NAMES)
-
-
 def add(names: dict[int, str]) -> None:
     with engine().begin() as connection:
         connection.execute(insert(Contact), [{"id": id, "name": names[id]} for id in names])
@@ -58,21 +49,6 @@ def between_reading_and_writing(
     monkeypatch.setattr(jobs, "leave_while_busy", leave_while_busy)
 
 
-def test_every_row_is_filled_wherever_the_job_is_cut() -> None:
-    def make() -> Rehearsal:
-        with engine().begin() as connection:
-            connection.execute(delete(Contact))
-        add(NAMES)
-        return Rehearsal(fill_search_names)
-
-    def check(rehearsal: Rehearsal) -> None:
-        assert rehearsal.result == len(NAMES)
-        assert search_names() == {number: f"zoe {number}" for number in NAMES}
-
-    coverage = everywhere(make, check)
-    assert coverage.tried == coverage.points
-
-
 @pytest.mark.parametrize(
     ("name", "found"),
     [("Zoë", "zoe"), ("  Ada\tLovelace ", "ada lovelace"), ("Strauß", "strauss"), ("Ǻ", "a")],
@@ -81,59 +57,87 @@ def test_a_search_name_has_no_accents_capitals_and_surplus_blanks(name: str, fou
     assert search_name(name) == found
 
 
-@pytest.mark.parametrize("contact_id", [1, 20])
-def test_a_row_that_comes_meanwhile_is_filled_before_the_place_in_hand_and_behind_it(
-    monkeypatch: pytest.MonkeyPatch, contact_id: int
-) -> None:
-    between_reading_and_writing(monkeypatch, lambda: add({contact_id: "Bob"}), ("fill",))
-    assert Rehearsal(fill_search_names).run().result == len(NAMES) + 1
-    assert search_names()[contact_id] == "bob"
+class TestDataMigration:
+    """Of seven contacts, by two. A subclass runs it over another database."""
 
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path}/contacts.db"
 
-@pytest.mark.parametrize("written", ["bob", None])
-def test_a_row_that_changes_between_reading_and_writing_keeps_what_was_changed(
-    monkeypatch: pytest.MonkeyPatch, written: str | None
-) -> None:
-    between_reading_and_writing(monkeypatch, lambda: rename(10, "Bob", written), ("fill",))
-    Rehearsal(fill_search_names).run()
-    assert search_names()[10] == "bob"
+    @pytest.fixture(autouse=True)
+    def database(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DATABASE_URL", url)
+        monkeypatch.setattr(jobs, "BATCH", 2)
+        Base.metadata.create_all(engine())
+        add(NAMES)
 
+    def test_every_row_is_filled_wherever_the_job_is_cut(self) -> None:
+        def make() -> Rehearsal:
+            with engine().begin() as connection:
+                connection.execute(delete(Contact))
+            add(NAMES)
+            return Rehearsal(fill_search_names)
 
-def test_what_the_application_has_written_is_not_overwritten(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    between_reading_and_writing(monkeypatch, lambda: rename(10, NAMES[10], "by hand"), ("fill",))
-    Rehearsal(fill_search_names).run()
-    assert search_names()[10] == "by hand"
+        def check(rehearsal: Rehearsal) -> None:
+            assert rehearsal.result == len(NAMES)
+            assert search_names() == {number: f"zoe {number}" for number in NAMES}
 
+        coverage = everywhere(make, check)
+        assert coverage.tried == coverage.points
 
-def test_a_row_that_is_left_fails_the_job_and_a_new_one_fills_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    passes = ("fill", "fill_what_was_left")
-    late = iter([{1: "Ada"}, {0: "Bob"}])
-    between_reading_and_writing(monkeypatch, lambda: add(next(late)), passes)
-    with pytest.raises(RowsLeftError, match="1 contacts have no search_name"):
+    @pytest.mark.parametrize("contact_id", [1, 20])
+    def test_a_row_that_comes_meanwhile_is_filled_before_the_place_in_hand_and_behind_it(
+        self, monkeypatch: pytest.MonkeyPatch, contact_id: int
+    ) -> None:
+        between_reading_and_writing(monkeypatch, lambda: add({contact_id: "Bob"}), ("fill",))
+        assert Rehearsal(fill_search_names).run().result == len(NAMES) + 1
+        assert search_names()[contact_id] == "bob"
+
+    @pytest.mark.parametrize("written", ["bob", None])
+    def test_a_row_that_changes_between_reading_and_writing_keeps_what_was_changed(
+        self, monkeypatch: pytest.MonkeyPatch, written: str | None
+    ) -> None:
+        between_reading_and_writing(monkeypatch, lambda: rename(10, "Bob", written), ("fill",))
         Rehearsal(fill_search_names).run()
-    Rehearsal(fill_search_names).run()
-    assert (search_names()[0], search_names()[1]) == ("bob", "ada")
+        assert search_names()[10] == "bob"
 
+    def test_what_the_application_has_written_is_not_overwritten(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        between_reading_and_writing(
+            monkeypatch, lambda: rename(10, NAMES[10], "by hand"), ("fill",)
+        )
+        Rehearsal(fill_search_names).run()
+        assert search_names()[10] == "by hand"
 
-def test_the_job_leaves_while_the_database_is_busy_the_longer_the_busier_it_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    behind = [0.0, 5.0, 2.5, 100.0]
-    monkeypatch.setattr(jobs, "seconds_behind", lambda _: behind.pop(0) if behind else 2.0)
-    rehearsal = Rehearsal(fill_search_names).run()
-    *throttled, last = rehearsal.executions
-    assert [(each.reason, each.wait) for each in throttled] == [
-        ("throttled", wait) for wait in (10.0, 5.0, 60.0)
-    ]
-    assert [each.cursor for each in throttled] == [[11], [11], [11]]
-    assert last.outcome == "finished"
-    assert None not in search_names().values()
+    def test_a_row_that_is_left_fails_the_job_and_a_new_one_fills_it(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        passes = ("fill", "fill_what_was_left")
+        late = iter([{1: "Ada"}, {0: "Bob"}])
+        between_reading_and_writing(monkeypatch, lambda: add(next(late)), passes)
+        with pytest.raises(RowsLeftError, match="1 contacts have no search_name"):
+            Rehearsal(fill_search_names).run()
+        Rehearsal(fill_search_names).run()
+        assert (search_names()[0], search_names()[1]) == ("bob", "ada")
 
+    def test_the_job_leaves_while_the_database_is_busy_the_longer_the_busier_it_is(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        behind = [0.0, 5.0, 2.5, 100.0]
+        monkeypatch.setattr(jobs, "seconds_behind", lambda _: behind.pop(0) if behind else 2.0)
+        rehearsal = Rehearsal(fill_search_names).run()
+        *throttled, last = rehearsal.executions
+        assert [(each.reason, each.wait) for each in throttled] == [
+            ("throttled", wait) for wait in (10.0, 5.0, 60.0)
+        ]
+        assert [each.cursor for each in throttled] == [[11], [11], [11]]
+        assert last.outcome == "finished"
+        assert None not in search_names().values()
 
-def test_a_database_without_replicas_is_never_behind() -> None:
-    with engine().connect() as connection:
-        assert jobs.seconds_behind(connection) == 0
+    def test_a_database_without_replicas_is_never_behind(self) -> None:
+        with engine().connect() as connection:
+            assert jobs.seconds_behind(connection) == 0
