@@ -96,7 +96,10 @@ class Continuation:
         if not isinstance(step, Step):
             return cast(R, self._skip(step))
         with self._running_step(step):
-            result = await body(step)
+            try:
+                result = await body(step)
+            finally:
+                await step._aclose()
         return self._complete(step, result)
 
     # What a Step asks

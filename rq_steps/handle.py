@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from datetime import date, datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
+from rq_steps.async_loop import AsyncLoop
 from rq_steps.attention import Attention
 from rq_steps.errors import InvalidStepError, UnadvanceableCursorError, UnserializableError
 from rq_steps.loop import Loop, loop_over
 from rq_steps.options import Seconds, seconds
 from rq_steps.record import Current, SourceMark
-from rq_steps.sources import IndexedSource, Source, source_of
+from rq_steps.sources import (
+    AsyncIterableSource,
+    Described,
+    IndexedSource,
+    async_source_of,
+    is_async,
+    source_of,
+)
 from rq_steps.values import JSON, decode, encode
 
 T = TypeVar("T")
@@ -89,7 +97,7 @@ class Step:
         self.resumed = resumed
         self._host = host
         self._attention = host.attention
-        self._loop: Loop | None = None
+        self._loop: Loop | AsyncLoop | None = None
         self._by_hand = False
         self._mark = mark
         self._snapshot = self._encode(cursor)
@@ -155,7 +163,13 @@ class Step:
         """Save now, whatever `save_every` says."""
         self._host.save()
 
-    def each(self, source: Iterable[T]) -> Iterator[T]:
+    @overload
+    def each(self, source: Iterable[T]) -> Iterator[T]: ...
+
+    @overload
+    def each(self, source: AsyncIterable[T]) -> AsyncIterator[T]: ...
+
+    def each(self, source: Any) -> Any:
         """Iterate; the cursor moves on after the body of an item has finished.
 
         A list, a range, or whatever has a length and an index goes on at the index, and a source
@@ -163,17 +177,14 @@ class Step:
         is dropped: it has to be made anew by each execution, and to give the same items in the same
         order. One `each` a step.
 
+        An async iterable is looped over with `async for`. As any other iterable it is read again
+        on resume; an `AsyncSource` goes on at its own cursor.
+
         Raises:
             InvalidStepError: a second `each`, `set` or `advance` beside it, a source without a
                 stable order, or another one than the cursor was kept for.
         """
-        opened = source_of(source)
-        mark = opened.mark
-        begin = self._begin_at(opened, mark)
-        self._loop = loop_over(opened, begin, self._attention, self.checkpoint)
-        self._mark = mark  # not before: a source that cannot be opened leaves no trace
-        self._initial = self._encoded_cursor()
-        return iter(self._loop)
+        return self._each_async(source) if is_async(source) else self._each(source)
 
     def guard(self, connection: Any) -> None:
         """Let no checkpoint cut a transaction of this session or connection.
@@ -194,6 +205,32 @@ class Step:
         if not isinstance(reason, str) or not reason:
             raise TypeError(f"reason must be a string that says why, found {reason!r}")
         self._host.interrupt(seconds("wait", wait), reason)
+
+    def _each(self, source: Iterable[Any]) -> Iterator[Any]:
+        opened = source_of(source)
+        mark = opened.mark
+        begin = self._begin_at(opened, mark)
+        loop = loop_over(opened, begin, self._attention, self.checkpoint)
+        self._take_on(loop, mark)
+        return iter(loop)
+
+    def _each_async(self, source: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        opened = async_source_of(source)
+        mark = opened.mark
+        begin = self._begin_at(opened, mark)
+        loop = AsyncLoop(opened.open(begin), begin, self._attention, self.checkpoint)
+        self._take_on(loop, mark)
+        return loop
+
+    def _take_on(self, loop: Loop | AsyncLoop, mark: SourceMark) -> None:
+        self._loop = loop
+        self._mark = mark  # not before: a source that cannot be opened leaves no trace
+        self._initial = self._encoded_cursor()
+
+    async def _aclose(self) -> None:
+        """An async step is about to end."""
+        if isinstance(self._loop, AsyncLoop):
+            await self._loop.aclose()
 
     def _as_current(self) -> Current:
         """The step as the record keeps it."""
@@ -221,7 +258,7 @@ class Step:
             return self._encoded_cursor_of(self._loop)
         return self._encode(self._cursor) if type(self._cursor) in _SCALARS else self._snapshot
 
-    def _encoded_cursor_of(self, loop: Loop) -> JSON:
+    def _encoded_cursor_of(self, loop: Loop | AsyncLoop) -> JSON:
         try:
             self._snapshot = self._encode(loop.cursor)
         except UnserializableError:
@@ -241,7 +278,7 @@ class Step:
         self._mark = _BY_HAND
         self._by_hand = True
 
-    def _begin_at(self, source: Source[Any], mark: SourceMark) -> Any:
+    def _begin_at(self, source: Described, mark: SourceMark) -> Any:
         if isinstance(self._host, _Ended):
             self._host.turn()
         if self._by_hand:
@@ -249,7 +286,7 @@ class Step:
         if self._loop is not None:
             raise InvalidStepError(f"step '{self.name}': a second each, one step has one cursor")
         self._belongs_to(mark)
-        if isinstance(source, IndexedSource):
+        if isinstance(source, IndexedSource | AsyncIterableSource):
             return self._begin_at_index(mark)
         self._holds(source)
         return self._cursor
@@ -271,7 +308,7 @@ class Step:
                 f"but its cursor {self._cursor!r} was kept for {_describe(kept)}"
             )
 
-    def _holds(self, source: Source[Any]) -> None:
+    def _holds(self, source: Described) -> None:
         """Does the contract hold that the cursor was kept with?"""
         if self._mark is None:
             return
@@ -326,8 +363,4 @@ def _next_day(day: date) -> date:
 
 
 def _describe(mark: SourceMark) -> str:
-    if mark == _BY_HAND:
-        return "set and advance"
-    article = "an" if mark.kind[0] in "aeiou" else "a"
-    length = "" if mark.length is None else f" of {mark.length} items"
-    return f"{article} {mark.kind}{length}"
+    return "set and advance" if mark == _BY_HAND else mark.described

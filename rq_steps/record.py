@@ -37,6 +37,23 @@ class SourceMark(NamedTuple):
     contract: JSON = None
     """What the source itself compares on resume."""
 
+    @property
+    def described(self) -> str:
+        """For messages."""
+        article = "an" if self.kind[0] in "aeiou" else "a"
+        length = "" if self.length is None else f" of {self.length} items"
+        return f"{article} {self.kind}{length}"
+
+    def dump(self) -> dict[str, JSON]:
+        """As JSON carries it."""
+        dumped: dict[str, JSON] = {"kind": self.kind, "length": self.length}
+        return dumped if self.contract is None else dumped | {"contract": self.contract}
+
+    @classmethod
+    def load(cls, data: Any) -> SourceMark:
+        """What `dump` gave."""
+        return cls(data["kind"], data["length"], data.get("contract"))
+
 
 class Current(NamedTuple):
     """The step that has begun and not completed."""
@@ -200,23 +217,14 @@ def _dumpable_run(run: Run) -> dict[str, Any]:
 def _load_current(data: dict[str, Any] | None) -> Current | None:
     if data is None:
         return None
-    return Current(data["name"], data["cursor"], _load_mark(data["source"]))
-
-
-def _load_mark(data: dict[str, Any] | None) -> SourceMark | None:
-    return SourceMark(data["kind"], data["length"], data.get("contract")) if data else None
+    mark = SourceMark.load(data["source"]) if data["source"] else None
+    return Current(data["name"], data["cursor"], mark)
 
 
 def _dumpable(current: Current) -> dict[str, Any]:
     name, cursor, mark = current
-    source = mark and _dumpable_mark(mark)
+    source = mark and mark.dump()
     return {"name": name, "cursor": cursor, "source": source}
-
-
-def _dumpable_mark(mark: SourceMark) -> dict[str, Any]:
-    kind, length, contract = mark
-    dumpable = {"kind": kind, "length": length}
-    return dumpable if contract is None else dumpable | {"contract": contract}
 
 
 _dump = json.JSONEncoder(separators=(",", ":")).encode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -15,13 +15,8 @@ from rq_steps.values import JSON
 Item = TypeVar("Item", covariant=True)
 
 
-class Source(ABC, Generic[Item]):
-    """Gives items in a stable order, and the cursor behind each.
-
-    The law: the items up to any cursor, followed by those of a fresh source opened at that
-    cursor, are one uninterrupted pass. A subclass needs `open` and nothing else. The idea is
-    Shopify's job-iteration.
-    """
+class Described:
+    """What a source tells of itself."""
 
     @property
     def kind(self) -> str:
@@ -59,6 +54,24 @@ class Source(ABC, Generic[Item]):
                 "which its cursor was kept with"
             )
 
+    @property
+    def mark(self) -> SourceMark:
+        """What a cursor of this source is kept with.
+
+        Raises:
+            TypeError: the contract is nothing that JSON can hold.
+        """
+        return SourceMark(self.kind, None, json.loads(json.dumps(self.contract)))
+
+
+class Source(Described, ABC, Generic[Item]):
+    """Gives items in a stable order, and the cursor behind each.
+
+    The law: the items up to any cursor, followed by those of a fresh source opened at that
+    cursor, are one uninterrupted pass. A subclass needs `open` and nothing else. The idea is
+    Shopify's job-iteration.
+    """
+
     @abstractmethod
     def open(self, cursor: Any) -> Iterator[tuple[Item, Any]]:
         """Each item from this cursor on, with the cursor behind it.
@@ -74,14 +87,23 @@ class Source(ABC, Generic[Item]):
         """All items, from the first one on."""
         return (item for item, _ in self.open(None))
 
-    @property
-    def mark(self) -> SourceMark:
-        """What a cursor of this source is kept with.
+
+class AsyncSource(Described, ABC, Generic[Item]):
+    """The twin of `Source` for `async for`: the law is the same."""
+
+    @abstractmethod
+    def open(self, cursor: Any) -> AsyncIterator[tuple[Item, Any]]:
+        """Each item from this cursor on, with the cursor behind it. An async generator will do.
+
+        If it has an `aclose`, as generators have, that is awaited before the step ends.
 
         Raises:
-            TypeError: the contract is nothing that JSON can hold.
+            InvalidStepError: there is no such place in the source.
         """
-        return SourceMark(self.kind, None, json.loads(json.dumps(self.contract)))
+
+    def __aiter__(self) -> AsyncIterator[Item]:
+        """All items, from the first one on."""
+        return (item async for item, _ in self.open(None))
 
 
 class IndexedSource(Source[Item]):

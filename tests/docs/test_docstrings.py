@@ -71,7 +71,15 @@ def test_every_public_name_of_a_module_says_what_it_is(module: ModuleType) -> No
 
 
 @pytest.mark.parametrize(
-    "owner", [Step, sources.Source, server.PrivateServer, *classes(events), *KIT]
+    "owner",
+    [
+        Step,
+        sources.Source,
+        sources.AsyncSource,
+        server.PrivateServer,
+        *classes(events),
+        *KIT,
+    ],
 )
 def test_every_public_member_says_what_it_is(owner: type) -> None:
     assert set(undescribed(owner)) <= inherited(owner)

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pyarrow import Table, parquet
 from redis import Redis
 from rq import Queue
 from rq.job import Job
@@ -196,6 +197,42 @@ def test_bad_rows_are_reported_with_their_lines(tmp_path: Path) -> None:
     load("bad_rows.py").import_or_report(str(path))
     assert calls.all_of("upsert") == ["ada@example.com"]
     assert calls.all_of("report_row") == [(4, "no e-mail address"), (5, "unexpected end of data")]
+
+
+@pytest.mark.usefixtures("reader")
+def test_parquet_is_imported(tmp_path: Path) -> None:
+    rows = [{"sku": f"sku {number}", "price": number, "weight": 1.5} for number in range(3)]
+    parquet.write_table(Table.from_pylist(rows), tmp_path / "prices.parquet")
+    load("prices.py").import_prices(str(tmp_path))
+    assert calls.all_of("upsert") == ["sku 0", "sku 1", "sku 2"]
+
+
+@pytest.mark.usefixtures("reader")
+def test_wrappers_give_what_the_page_says(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.txt", tmp_path / "new.txt"
+    old.write_text("ada\nbob\n")
+    new.write_text("cyd\n")
+    module = load("newsletters.py")
+    module.load_contacts(str(old))
+    module.number_letters(str(old))
+    assert calls.all_of("insert_all") == [2]
+    assert calls.all_of("send_letter") == ["1 ada", "2 bob"]
+    module.import_old_and_new(str(old), str(new))
+    assert calls.all_of("upsert") == ["ada", "bob", "cyd"]
+    module.import_all([str(new), str(old)])
+    assert calls.all_of("upsert")[3:] == [f"cyd from {new}", f"ada from {old}", f"bob from {old}"]
+
+
+@pytest.mark.usefixtures("reader")
+def test_an_async_loop_goes_on_where_it_was(connection: Redis) -> None:
+    job = Queue(connection=connection).enqueue(load("feed.py").read_feed, "https://example.com")
+    calls.during("fetch", 5, calls.stop)
+    work(connection)
+    assert job.get_meta()["rq_steps"]["cursor"] == 4
+    assert calls.all_of("insert_all") == [4]
+    work(connection)
+    assert status(job) == "finished"
+    assert calls.all_of("insert_all") == [4, 4, 2]
 
 
 @pytest.mark.usefixtures("reader")

@@ -31,12 +31,17 @@ from rq_steps.events import Event
 from rq_steps.meta import progress
 from rq_steps.record import Completed, Current, Record, Run, SourceMark
 from rq_steps.sources import (
+    Described,
     Source,
+    batches,
+    chain,
     csv_dicts,
     csv_rows,
     jsonl,
     keyset,
     lines,
+    nested,
+    numbered,
     query,
     queryset,
     rows,
@@ -97,8 +102,22 @@ def test_the_readme_lists_every_member_of_step_with_its_parameters() -> None:
 
 
 def test_the_pages_list_every_member_of_a_source() -> None:
-    names = {name for name in vars(Source) if not name.startswith("_")} - {"mark"}
+    members = {*vars(Source), *vars(Described)}
+    names = {name for name in members if not name.startswith("_")} - {"mark"}
     assert {code(cell).partition("(")[0] for cell in SOURCES.table("member")} == names
+
+
+def test_the_pages_list_every_wrapper_with_its_parameters() -> None:
+    wrappers = (batches, numbered, chain, nested)
+    assert [code(cell) for cell in SOURCES.table("wrapper")] == [
+        each.__name__ + str(inspect.Signature(bare(each))) for each in wrappers
+    ]
+
+
+def bare(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters without their types."""
+    parameters = inspect.signature(function).parameters.values()
+    return [each.replace(annotation=each.empty) for each in parameters]
 
 
 def test_the_pages_list_every_file_source_with_its_parameters() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -12,7 +12,18 @@ from rq import Queue
 from typing_extensions import Self, assert_type
 
 from rq_steps import Step, continuable, step
-from rq_steps.sources import BadRecord, Source, csv_dicts, csv_rows, lines
+from rq_steps.sources import (
+    AsyncSource,
+    BadRecord,
+    Source,
+    batches,
+    chain,
+    csv_dicts,
+    csv_rows,
+    lines,
+    nested,
+    numbered,
+)
 
 T = TypeVar("T")
 
@@ -136,6 +147,66 @@ assert_type(generic([1]), list[int])
 assert_type(generic("x"), list[str])
 assert_type(generic_handed("x"), list[str])
 assert_type(generic_handed(1.5, times=2), list[float])
+
+
+# What is iterated
+
+
+class Tickets(Source[str]):
+    def open(self, cursor: Any) -> Iterator[tuple[str, Any]]:
+        yield "ticket", 1
+
+
+class AsyncTickets(AsyncSource[str]):
+    async def open(self, cursor: Any) -> AsyncIterator[tuple[str, Any]]:
+        yield "ticket", 1
+
+
+async def rows() -> AsyncIterator[bytes]:
+    yield b""
+
+
+@step
+def iterated(step: Step, numbers: list[int], texts: dict[str, float]) -> None:
+    assert_type(step.each(numbers), Iterator[int])
+    for each in step.each(numbers):
+        assert_type(each, int)
+    for text in step.each(texts):
+        assert_type(text, str)
+    for ticket in step.each(Tickets()):
+        assert_type(ticket, str)
+    for row in step.each(csv_dicts("orders.csv")):
+        assert_type(row, dict[str, Any])
+    for batch in step.each(batches(numbers, 2)):
+        assert_type(batch, list[int])
+    for number, line in step.each(numbered(lines("log.txt"), start=1)):
+        assert_type(number, int)
+        assert_type(line, str)
+    for either in step.each(chain(numbers, range(3))):
+        assert_type(either, int)
+    for path, line in step.each(nested(["a.txt", "b.txt"], lines)):
+        assert_type(path, str)
+        assert_type(line, str)
+    for pairs in step.each(batches(nested(numbers, lambda number: [str(number)]), 2)):
+        assert_type(pairs, list[tuple[int, str]])
+
+
+@step
+async def iterated_async(step: Step, numbers: AsyncIterable[int]) -> None:
+    assert_type(step.each(numbers), AsyncIterator[int])
+    async for each in step.each(numbers):
+        assert_type(each, int)
+    async for row in step.each(rows()):
+        assert_type(row, bytes)
+    async for ticket in step.each(AsyncTickets()):
+        assert_type(ticket, str)
+    async for batch in step.each(batches(numbers, 2)):
+        assert_type(batch, list[int])
+    async for number, row in step.each(numbered(rows())):
+        assert_type(number, int)
+        assert_type(row, bytes)
+    for other in step.each([1.5]):
+        assert_type(other, float)
 
 
 # Where a function is asked for

@@ -3,10 +3,11 @@
 What is ignored has to be an error: `mypy --strict` complains of every other `type: ignore`.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 
 from rq_steps import Step, continuable, step
+from rq_steps.sources import batches, chain, nested, numbered
 
 
 @step
@@ -128,6 +129,32 @@ async def results_are_the_functions_own() -> None:
     takes_number(await process_async(1))  # type: ignore[arg-type]
     awaited(1)  # type: ignore[unused-coroutine]
     process_async(1)  # type: ignore[unused-coroutine]
+
+
+async def rows() -> AsyncIterator[int]:
+    yield 1
+
+
+async def items_are_the_sources_own(step: Step) -> None:
+    for text in step.each(["x"]):
+        takes_number(text)  # type: ignore[arg-type]
+    for batch in step.each(batches([1], 2)):
+        takes_number(batch)  # type: ignore[arg-type]
+    async for row in step.each(numbered(rows())):
+        takes_number(row)  # type: ignore[arg-type]
+
+
+async def what_is_async_has_its_own_loop(step: Step) -> None:
+    for _ in step.each(rows()):  # type: ignore[attr-defined]
+        pass
+    async for _ in step.each([1]):  # type: ignore[attr-defined]
+        pass
+    for _ in step.each(batches(rows(), 2)):  # type: ignore[attr-defined]
+        pass
+    step.each(5)  # type: ignore[call-overload]
+    chain(rows())  # type: ignore[arg-type]
+    nested([1], takes_number)  # type: ignore[arg-type]
+    batches([1], "2")  # type: ignore[call-overload]
 
 
 def options_are_those_of_the_decorator() -> None:

@@ -7,7 +7,7 @@ import signal
 import threading
 from array import array
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import Any
 
@@ -800,19 +800,6 @@ def test_a_set_is_refused_since_it_has_no_stable_order(source: Iterable[Any], jo
     assert str(error) == (
         f"a {type(source).__name__} has no stable order to resume in: iterate sorted(...)"
     )
-
-
-def test_an_async_iterable_is_refused(job: Job) -> None:
-    async def rows() -> AsyncIterator[int]:
-        yield 1
-
-    @step
-    def visit(step: Step) -> None:
-        step.each(rows())  # type: ignore[arg-type]  # it is what is refused
-
-    error = job.execute(visit).error
-    assert isinstance(error, TypeError)
-    assert str(error) == "step.each takes no async iterable, found async_generator"
 
 
 @pytest.mark.parametrize("source", [None, 5, generated])

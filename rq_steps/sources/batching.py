@@ -1,0 +1,160 @@
+"""Batches of items, whose cursor knows nothing of batches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, Generic, TypeVar, overload
+
+from rq_steps.record import SourceMark
+from rq_steps.sources import async_source_of, is_async, source_of
+from rq_steps.sources.protocol import AsyncSource, Described, PagedSource
+from rq_steps.sources.wrapped import async_pairs_of, close, pages_of
+from rq_steps.values import JSON
+
+T = TypeVar("T")
+Item = TypeVar("Item", covariant=True)
+Place = Callable[[], Any]
+
+
+@overload
+def batches(source: Iterable[T], size: int) -> Batches[T]: ...
+
+
+@overload
+def batches(source: AsyncIterable[T], size: int) -> AsyncBatches[T]: ...
+
+
+def batches(source: Any, size: int) -> Any:
+    """Lists of so many items; the last one may be shorter.
+
+    The cursor, and all that is kept with it, is that of the source itself. So after a deploy the
+    batches may have another size, or there may be none: no item is skipped or repeated.
+
+    Args:
+        source: whatever `step.each` takes. Of an async iterable, the batches are for `async for`.
+        size: items in a batch.
+
+    Raises:
+        ValueError: `size` is not at least 1.
+        InvalidStepError, TypeError: as `step.each` of the source.
+    """
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise TypeError(f"the size of a batch is an int, found {size!r}")
+    if size < 1:
+        raise ValueError(f"the size of a batch must be at least 1, found {size}")
+    return AsyncBatches(source, size) if is_async(source) else Batches(source, size)
+
+
+class Transparent(Described):
+    """Tells of itself what another source does."""
+
+    def __init__(self, source: Described) -> None:
+        self._described = source
+
+    @property
+    def kind(self) -> str:
+        return self._described.kind
+
+    @property
+    def contract(self) -> JSON:
+        return self._described.contract
+
+    @property
+    def total(self) -> int | None:
+        return self._described.total
+
+    @property
+    def unit(self) -> str:
+        return self._described.unit
+
+    @property
+    def mark(self) -> SourceMark:
+        return self._described.mark
+
+    def check(self, kept: JSON) -> None:
+        self._described.check(kept)
+
+
+class Batches(Transparent, PagedSource[list[T]]):
+    """Each item is a list of items of another source."""
+
+    def __init__(self, source: Iterable[T], size: int) -> None:
+        self._source = source_of(source)
+        self._size = size
+        super().__init__(self._source)
+
+    def pages(self, cursor: Any) -> Iterator[BatchPage[T]]:
+        begin: Place = partial(_itself, cursor)
+        batch: list[T] = []
+        end = begin
+        for page in pages_of(self._source, cursor):
+            done = 0
+            while done < len(page.items):
+                taken = page.items[done : done + self._size - len(batch)]
+                batch += taken
+                done += len(taken)
+                end = partial(page.cursor, done)
+                if len(batch) == self._size:
+                    yield BatchPage(batch, begin, end)
+                    batch, begin = [], end
+        if batch:
+            yield BatchPage(batch, begin, end)
+
+
+class BatchPage(Generic[T]):
+    """One batch, and what gives the places before and behind it."""
+
+    def __init__(self, batch: list[T], begin: Place, end: Place) -> None:
+        self.items = (batch,)
+        self._places = begin, end
+
+    def cursor(self, done: int) -> Any:
+        return self._places[done]()
+
+
+class AsyncBatches(Transparent, AsyncSource[list[T]]):
+    """The same over an async source."""
+
+    def __init__(self, source: AsyncIterable[T], size: int) -> None:
+        self._source = async_source_of(source)
+        self._size = size
+        super().__init__(self._source)
+
+    def open(self, cursor: Any) -> AsyncIterator[tuple[list[T], Any]]:
+        return Collected(async_pairs_of(self._source, cursor), self._size)
+
+
+class Collected(Generic[T]):
+    """Batches of items, with the cursor behind each.
+
+    Who gives up waiting for a batch, and asks again, gets what had come for it until then.
+    """
+
+    def __init__(self, pairs: AsyncIterator[tuple[T, Any]], size: int) -> None:
+        self._pairs = pairs
+        self._size = size
+        self._batch: list[T] = []
+        self._behind: Any = None
+
+    def __aiter__(self) -> AsyncIterator[tuple[list[T], Any]]:
+        return self
+
+    async def __anext__(self) -> tuple[list[T], Any]:
+        while len(self._batch) < self._size:
+            try:
+                item, self._behind = await anext(self._pairs)
+            except StopAsyncIteration:
+                if not self._batch:
+                    raise
+                break
+            self._batch.append(item)
+        batch, self._batch = self._batch, []
+        return batch, self._behind
+
+    async def aclose(self) -> None:
+        await close(self._pairs)
+
+
+def _itself(cursor: Any) -> Any:
+    return cursor
