@@ -22,7 +22,6 @@ class AsyncLoop:
         "_behind",
         "_checkpoint",
         "_closed",
-        "_in_hand",
         "_moved",
         "_over",
         "_pairs",
@@ -41,7 +40,6 @@ class AsyncLoop:
         self._attention = attention
         self._checkpoint = checkpoint
         self._behind = cursor
-        self._in_hand = False
         self._moved = False
         self._asking = False
         self._over = False
@@ -59,11 +57,11 @@ class AsyncLoop:
             self._checkpoint()  # which tells that the step is over
         if self._over:
             raise StopAsyncIteration
-        self._finish_item()
+        self.cursor = self._behind  # whoever asks for an item is done with the one before it
         item, behind = await self._next_pair()
         if self._moved and self._attention.wanted:
             self._leave_or_go_on()
-        self._behind, self._in_hand, self._moved = behind, True, True
+        self._behind, self._moved = behind, True
         return item
 
     def close(self) -> None:
@@ -83,10 +81,6 @@ class AsyncLoop:
                 "two tasks ask step.each for an item at once: one that is asked for says that the "
                 "one before it is done"
             )
-
-    def _finish_item(self) -> None:
-        if self._in_hand:
-            self.cursor, self._in_hand = self._behind, False
 
     async def _next_pair(self) -> tuple[Any, Any]:
         self._asking = True

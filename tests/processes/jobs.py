@@ -5,17 +5,19 @@ See `course.py`, which is the test's side of it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from redis import Redis
 from rq import Queue, get_current_job
 from rq.job import Job
 
 from rq_steps import Step, continuable, step
+from rq_steps.sources import numbered, parquet_rows
 from tests.workers import wait_until
 
 VISITED = "visited"
@@ -63,6 +65,38 @@ def import_rows(count: int) -> str:
 def import_rows_saving_all(count: int) -> str:
     """Saved at every checkpoint, where the job of a stock worker learns that it is to stop."""
     return report(rows(count))
+
+
+async def numbers(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        await asyncio.sleep(0)
+        yield number
+
+
+@step
+async def rows_of_a_client(step: Step, count: int) -> int:
+    async for row in step.each(numbers(count)):
+        visit(row)
+    return count
+
+
+@continuable(save_every=3600)
+async def import_rows_async(count: int) -> str:
+    return report(await rows_of_a_client(count))
+
+
+@step
+def rows_of_parquet(step: Step, path: str) -> int:
+    source = parquet_rows(path)
+    for number, row in step.each(numbered(source)):
+        assert number == row["number"]
+        visit(number)
+    return source.total
+
+
+@continuable(save_every=3600)
+def import_parquet(path: str) -> str:
+    return report(rows_of_parquet(path))
 
 
 def plain(count: int) -> int:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
+from pyarrow import Table, parquet
 from redis import Redis
 from rq import Queue
 from rq.job import Job
@@ -66,6 +68,34 @@ def test_sigterm_to_the_worker_costs_no_work(
     worker_class: str, worker: Workers, queue: Queue, course: Course
 ) -> None:
     job = enqueue(queue, worker_class)
+    running = start_and_hold(worker, worker_class, course, 2)
+    running.terminate()
+    wait_until_told_to_stop(job)
+    course.go_on()
+    assert_interrupted(job, course, running, 2)
+    assert_goes_on(job, course, worker, worker_class)
+
+
+@pytest.mark.parametrize("worker_class", OURS)
+def test_sigterm_in_an_async_loop_costs_no_work(
+    worker_class: str, worker: Workers, queue: Queue, course: Course
+) -> None:
+    job = queue.enqueue(jobs.import_rows_async, ROWS)
+    running = start_and_hold(worker, worker_class, course, 2)
+    running.terminate()
+    wait_until_told_to_stop(job)
+    course.go_on()
+    assert_interrupted(job, course, running, 2)
+    assert_goes_on(job, course, worker, worker_class)
+
+
+@pytest.mark.parametrize("worker_class", OURS)
+def test_sigterm_in_a_loop_over_wrapped_parquet_costs_no_work(
+    worker_class: str, worker: Workers, queue: Queue, course: Course, tmp_path: Path
+) -> None:
+    path = tmp_path / "numbers.parquet"
+    parquet.write_table(Table.from_pydict({"number": range(ROWS)}), path, row_group_size=2)
+    job = queue.enqueue(jobs.import_parquet, str(path))
     running = start_and_hold(worker, worker_class, course, 2)
     running.terminate()
     wait_until_told_to_stop(job)

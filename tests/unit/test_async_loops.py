@@ -437,6 +437,20 @@ def test_two_tasks_that_ask_at_once_are_refused(job: Job) -> None:
     assert str(error).startswith("two tasks ask step.each for an item at once")
 
 
+def test_a_task_that_still_waits_for_an_item_does_not_keep_the_step_from_its_end(job: Job) -> None:
+    class Endless(Pages):
+        async def open(self, cursor: Any) -> AsyncIterator[tuple[int, Any]]:
+            await asyncio.Event().wait()
+            yield 0, {"next": 1}
+
+    async def body(step: Step) -> str:
+        waiting = asyncio.ensure_future(anext(step.each(Endless(1))))
+        await asyncio.sleep(0)
+        return f"done: {waiting.done()}"
+
+    assert execute(job, body).result == "done: False"
+
+
 def test_a_loop_that_outlives_its_step_is_refused(job: Job) -> None:
     left = list[Any]()
 

@@ -136,6 +136,19 @@ def test_a_source_that_fails_leaves_what_was_not_handed_out_undone(job: Job) -> 
     assert job.cursor == 4
 
 
+def test_a_list_that_grows_gives_what_was_added(job: Job) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        items, visited = [0, 1, 2], list[int]()
+        for _, item in step.each(numbered(items)):
+            visited.append(item)
+            if item in (2, 3):
+                items.append(item + 1)
+        return visited
+
+    assert job.execute(visit).result == [0, 1, 2, 3, 4]
+
+
 # Batches
 
 
@@ -191,6 +204,12 @@ def test_another_first_number_after_a_deploy_is_an_error(job: Job) -> None:
     run(job, lambda: numbered("abcd"), until=(1, "b"))
     with pytest.raises(InvalidStepError, match="found start=1, expected start=0"):
         run(job, lambda: numbered("abcd", 1))
+
+
+def test_numbers_keep_the_contract_of_their_source(job: Job) -> None:
+    run(job, lambda: numbered([1, 2, 3]), until=(1, 2))
+    with pytest.raises(InvalidStepError, match="found a sequence of 4 items, expected a seq"):
+        run(job, lambda: numbered([1, 2, 3, 4]))
 
 
 def test_the_first_number_is_an_int() -> None:
