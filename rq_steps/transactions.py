@@ -27,7 +27,7 @@ class Transactions:
         Raises:
             TypeError: it does not tell whether it is in a transaction.
         """
-        self._guarded.append((type(connection).__name__, _is_open(connection)))
+        self._guarded.append((type(connection).__name__, _known(connection)))
 
     @property
     def watched(self) -> bool:
@@ -69,13 +69,22 @@ def _in_atomic_block() -> list[Any]:
     return [connection for connection in connections if connection.in_atomic_block]
 
 
-def _is_open(connection: Any) -> IsOpen:
-    """How SQLAlchemy (a method), the DB-API (an attribute) and Django tell of a transaction."""
+def is_open(connection: Any) -> IsOpen | None:
+    """How it tells of a transaction, if it does: SQLAlchemy's, Django's or a DB-API driver's."""
     if callable(getattr(connection, "in_transaction", None)):
         return lambda: bool(connection.in_transaction())
     for attribute in ("in_transaction", "in_atomic_block"):
         if hasattr(connection, attribute):
             return lambda: bool(getattr(connection, attribute))
-    raise TypeError(
-        f"step.guard takes a session or connection with in_transaction, found {connection!r}"
-    )
+    if hasattr(getattr(connection, "info", None), "transaction_status"):  # psycopg
+        return lambda: bool(connection.info.transaction_status)
+    return None
+
+
+def _known(connection: Any) -> IsOpen:
+    known = is_open(connection)
+    if known is None:
+        raise TypeError(
+            f"step.guard takes a session or connection with in_transaction, found {connection!r}"
+        )
+    return known

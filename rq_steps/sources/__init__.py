@@ -1,6 +1,6 @@
 """What `step.each` iterates: a source gives items, and the cursor behind each.
 
-    from rq_steps.sources import csv_dicts, csv_rows, jsonl, lines
+    from rq_steps.sources import csv_dicts, csv_rows, jsonl, lines, query, queryset, rows
 
 These are loaded when they are asked for (PEP 562).
 """
@@ -22,6 +22,7 @@ from rq_steps.sources.protocol import (
     Source,
 )
 from rq_steps.sources.sequence import SequenceSource, is_sequence
+from rq_steps.sources.tables import query, queryset, rows, table_source
 
 if TYPE_CHECKING:
     from rq_steps.sources.batching import batches as batches
@@ -61,6 +62,9 @@ __all__ = [
     "numbered",
     "parquet_batches",
     "parquet_rows",
+    "query",
+    "queryset",
+    "rows",
     "source_of",
     "with_cursors",
 ]
@@ -96,6 +100,9 @@ def source_of(given: Sequence[Any] | Iterable[Any]) -> Source[Any]:
     """
     if isinstance(given, Source):
         return given
+    table = table_source(given)
+    if table is not None:
+        return table
     if is_sequence(given):
         return SequenceSource(given)
     refuse_unstable(given)

@@ -38,9 +38,13 @@ from rq_steps.sources import (
     csv_dicts,
     csv_rows,
     jsonl,
+    keyset,
     lines,
     nested,
     numbered,
+    query,
+    queryset,
+    rows,
     text_file,
 )
 from rq_steps.sources import blocks as blocks_of_files
@@ -119,6 +123,23 @@ def bare(function: Callable[..., Any]) -> list[inspect.Parameter]:
 def test_the_pages_list_every_file_source_with_its_parameters() -> None:
     listed = {code(cell) for cell in SOURCES.table("call")}
     assert listed == {shown_call(each) for each in (lines, jsonl, csv_rows, csv_dicts)}
+
+
+def test_the_pages_list_every_source_over_a_table_with_its_parameters() -> None:
+    listed = {code(cell) for cell in SOURCES.table("function")}
+    assert listed == {shown_function(each) for each in (rows, queryset, query)}
+
+
+def shown_function(function: Callable[..., Any]) -> str:
+    signature = inspect.signature(function)
+    parameters = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+    return function.__name__ + str(inspect.Signature(parameters))
+
+
+def test_the_pages_list_every_type_of_value_that_a_key_may_have() -> None:
+    (listed,) = re.findall(r"Values may be (.*?) which with a time zone", SOURCES.text, re.DOTALL)
+    expected = {kind.__name__ for kind in keyset._EXACT - keyset._BUFFERS}
+    assert set(re.findall(r"`(\w+)`", listed)) == expected
 
 
 def shown_call(function: Callable[..., Any]) -> str:

@@ -6,10 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
-from importlib import import_module
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -309,36 +306,6 @@ def test_a_connection_of_the_db_api_is_committed_between_items(job: Job) -> None
 
 
 # Django
-
-
-@cache
-def load_django(database: Path) -> ModuleType:
-    """Django, set up. Its `django.db` is taken out again: it would be watched by other tests."""
-    conf = import_module("django.conf")
-    conf.settings.configure(
-        LOGGING_CONFIG=None,
-        DATABASES={
-            alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": database / alias}
-            for alias in ("default", "archive")
-        },
-    )
-    import_module("django").setup()
-    import_module("django.db.transaction")
-    return sys.modules.pop("django.db")
-
-
-@pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("django")
-
-
-@pytest.fixture
-def django(databases: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Django's `django.db`, loaded as long as the test lasts."""
-    module = load_django(databases)
-    monkeypatch.setitem(sys.modules, "django.db", module)
-    yield module
-    module.connections.close_all()
 
 
 @pytest.mark.parametrize("cut", sorted(CUTS))

@@ -1,0 +1,162 @@
+"""Django's querysets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import and_, attrgetter, itemgetter, or_
+from typing import Any
+
+from django.db.models import (  # type: ignore[import-untyped]  # it ships no types
+    FloatField,
+    Model,
+    Q,
+    QuerySet,
+    UniqueConstraint,
+)
+
+from rq_steps.errors import InvalidStepError
+from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind, named
+
+
+class QuerySetSource(KeysetSource):
+    """The objects of a queryset, or its dicts."""
+
+    kind = "queryset"
+
+    def __init__(
+        self, queryset: Any, key: str | Sequence[str] | None, page: int, *, count: bool
+    ) -> None:
+        if not isinstance(queryset, QuerySet):
+            raise TypeError(f"queryset takes a QuerySet of Django, found {type(queryset).__name__}")
+        fields = _Fields(queryset.model)
+        self._fields = fields.key(_ordering(queryset, key))
+        columns = [Column(f"{fields.label}.{name}", descends) for name, descends in self._fields]
+        super().__init__(columns, page, count=count)
+        self._queryset = queryset.order_by(*map(str, self._fields))
+
+    def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
+        queryset = self._queryset
+        if after is not None:
+            tests = [_tests(*each) for each in zip(self._fields, after, strict=True)]
+            queryset = queryset.filter(behind(tests, and_, or_))
+        items = list(queryset[: self._limit])
+        return items, self._keys(items)
+
+    def _count(self) -> int:
+        counted: int = self._queryset.order_by().count()
+        return counted
+
+    def _keys(self, items: list[Any]) -> list[Values]:
+        if not items:
+            return [[] for _ in self._fields]
+        return [list(map(get, items)) for get in self._getters(items[0])]
+
+    def _getters(self, item: Any) -> list[Any]:
+        names = [name for name, _ in self._fields]
+        if isinstance(item, dict) and set(names) <= set(item):
+            return [itemgetter(name) for name in names]
+        if isinstance(item, Model):
+            self._refuse_deferred(item)
+        elif not hasattr(item, "_fields") or not set(names) <= set(item._fields):
+            raise InvalidStepError(
+                f"queryset: its rows do not tell their {', '.join(names)}: "
+                "take objects, or values() or values_list(named=True) with these"
+            )
+        return [attrgetter(name) for name in names]
+
+    def _refuse_deferred(self, item: Any) -> None:
+        for name in item.get_deferred_fields().intersection(name for name, _ in self._fields):
+            raise InvalidStepError(f"queryset: {name} is of the key, and must not be deferred")
+
+
+class _Fields:
+    """What a model says of its fields."""
+
+    def __init__(self, model: Any) -> None:
+        self._meta = model._meta
+        self.label: str = self._meta.label_lower
+
+    def key(self, given: str | Sequence[str] | None) -> list[Column]:
+        """The fields of the key, by their own names, with their directions.
+
+        Raises:
+            InvalidStepError: it could be null, or is not known to be unique.
+        """
+        if given is None:
+            return [Column(name, descending=False) for name in self._primary_key()]
+        key = [
+            Column(name, column.descending)
+            for column in named(given)
+            for name in self._names(column.name)
+        ]
+        names = {column.name for column in key}
+        if not any(names >= unique for unique in self._unique()):
+            raise InvalidStepError(
+                f"queryset: the key {', '.join(map(str, key))} is not known to be unique, and rows "
+                "could be skipped: add the primary key, or the fields of a unique constraint"
+            )
+        return key
+
+    def _names(self, name: str) -> list[str]:
+        """Of a field of the model's own: a foreign key counts as its column."""
+        if name == "pk":
+            return self._primary_key()
+        field = next(
+            (field for field in self._meta.concrete_fields if name in _called(field)), None
+        )
+        if field is None:
+            raise InvalidStepError(f"queryset: {name} is no field of {self.label} with a column")
+        if field.null:
+            raise InvalidStepError(
+                f"queryset: {name} may be null, which is before and behind no other: "
+                "take a field that is not"
+            )
+        if isinstance(field, FloatField):
+            raise InvalidStepError(f"queryset: {name} is a float, which is not exact: no key")
+        return [field.attname]
+
+    def _primary_key(self) -> list[str]:
+        fields = getattr(self._meta, "pk_fields", None) or [self._meta.pk]
+        return [field.attname for field in fields]
+
+    def _unique(self) -> Iterator[set[str]]:
+        """Names of fields that are unique together."""
+        yield set(self._primary_key())
+        for field in self._meta.concrete_fields:
+            if field.unique:
+                yield {field.attname}
+        for names in self._meta.unique_together:
+            yield self._attnames(names)
+        for constraint in self._meta.constraints:
+            if _is_total(constraint):
+                yield self._attnames(constraint.fields)
+
+    def _attnames(self, names: Sequence[str]) -> set[str]:
+        return {self._meta.get_field(name).attname for name in names}
+
+
+def _called(field: Any) -> tuple[str, str]:
+    return field.name, field.attname
+
+
+def _is_total(constraint: Any) -> bool:
+    """Is it a unique constraint over all rows, of fields and not of expressions?"""
+    is_unique = isinstance(constraint, UniqueConstraint)
+    return is_unique and constraint.condition is None and bool(constraint.fields)
+
+
+def _ordering(queryset: Any, key: str | Sequence[str] | None) -> str | Sequence[str] | None:
+    """The key that is given, or the fields of its order_by if it has one."""
+    if queryset.query.combinator:
+        raise InvalidStepError("queryset: a union has no pages: iterate its querysets one by one")
+    ordering = queryset.query.order_by
+    if key is not None and ordering:
+        raise InvalidStepError("queryset: it has an order_by beside key=: give one of the two")
+    if not all(isinstance(each, str) for each in ordering):
+        raise InvalidStepError("queryset: it is ordered by an expression: give fields, as key=")
+    return key if key is not None else ordering or None
+
+
+def _tests(column: Column, value: Any) -> tuple[Q, Q]:
+    strictly, or_at = ("lt", "lte") if column.descending else ("gt", "gte")
+    return Q(**{f"{column.name}__{strictly}": value}), Q(**{f"{column.name}__{or_at}": value})

@@ -1,0 +1,204 @@
+"""Rows of a database, a page at a time: each page begins behind the key of the row before it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+from uuid import UUID
+
+from rq_steps.errors import InvalidStepError
+from rq_steps.sources.protocol import PagedSource
+from rq_steps.values import JSON
+
+Condition = TypeVar("Condition")
+Key: TypeAlias = tuple[Any, ...]
+Values: TypeAlias = list[Any]
+
+PAGE = 500
+"""Rows, where the user does not say."""
+
+# Whose value and order are the same here, in the record and in the database. A float's are not.
+_BUFFERS = frozenset({bytearray, memoryview})
+"""In which some drivers give bytes."""
+_EXACT = _BUFFERS | {bool, int, str, bytes, date, datetime, time, timedelta, Decimal, UUID}
+
+
+class Column(NamedTuple):
+    """A column of the key."""
+
+    name: str
+    descending: bool
+
+    def __str__(self) -> str:
+        return f"-{self.name}" if self.descending else self.name
+
+
+def behind(tests: Sequence[tuple[Condition, Condition]], both: Any, either: Any) -> Condition:
+    """The condition for the rows behind a key, in SQL that every database understands.
+
+    Args:
+        tests: of each column, whether its value is behind the key's, and whether it is there or at
+            it. The latter, outside of all, is what an index of several columns is entered by.
+        both: joins two conditions by AND.
+        either: joins two by OR.
+    """
+    strictly, or_at = tests[0]
+    if len(tests) == 1:
+        return strictly
+    further: Condition = both(or_at, either(strictly, behind(tests[1:], both, either)))
+    return further
+
+
+class KeyedPage:
+    """Rows, the values of their keys by column, and the cursor that the page was read with."""
+
+    def __init__(self, items: Sequence[Any], keys: Sequence[Values], begin: Any) -> None:
+        self.items = items
+        self._keys = keys
+        self._begin = begin
+
+    def cursor(self, done: int) -> Any:
+        return [values[done - 1] for values in self._keys] if done else self._begin
+
+
+class KeysetSource(PagedSource[Any]):
+    """Rows in the order of a key.
+
+    A cursor is the key of the last row that is done, as a list. The contract is the columns of the
+    key, each with a "-" before it where it descends. Between two pages nothing is held open.
+    """
+
+    def __init__(self, columns: Sequence[Column], page: int, *, count: bool) -> None:
+        if type(page) is not int or page < 1:
+            raise ValueError(f"page must be a number of rows, 1 or more, found {page!r}")
+        self._columns = tuple(columns)
+        self._page = page
+        # One more than is handed out: it tells whether there are more, and whether the last one's
+        # key is its own.
+        self._limit = page + 1
+        self._counts = count
+        self._counted: int | None = None
+
+    @property
+    def contract(self) -> JSON:
+        return [str(column) for column in self._columns]
+
+    @property
+    def total(self) -> int | None:
+        if self._counts and self._counted is None:
+            self._counted = self._count()
+        return self._counted
+
+    @property
+    def unit(self) -> str:
+        return "rows"
+
+    def pages(self, cursor: Any) -> Iterator[KeyedPage]:
+        after = None if cursor is None else self._key(cursor)
+        self._begin()
+        while True:
+            items, read = self._read(after)
+            keys = self._checked(read)
+            page = KeyedPage(items[: self._page], keys, cursor)
+            yield page
+            if len(items) <= self._page:
+                break
+            cursor = page.cursor(self._page)
+            after = tuple(cursor)
+        self._end()
+
+    @abstractmethod
+    def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
+        """As many rows as the limit, behind this key, and the values of each column of the key.
+        None: from the first row on."""
+
+    @abstractmethod
+    def _count(self) -> int:
+        """How many rows there are."""
+
+    def _begin(self) -> None:
+        """Before the first page is read."""
+
+    def _end(self) -> None:
+        """After the last one was handed out."""
+
+    def _key(self, cursor: Any) -> Key:
+        if not isinstance(cursor, list | tuple) or len(cursor) != len(self._columns):
+            raise InvalidStepError(
+                f"{self.kind}: a cursor is a list with a value for each of {self._names}, "
+                f"found {cursor!r}"
+            )
+        return tuple(values[0] for values in self._checked([[value] for value in cursor]))
+
+    def _checked(self, keys: list[Values]) -> list[Values]:
+        """Refuse keys that the next page could not begin behind."""
+        keys = [
+            self._exact(column.name, values)
+            for column, values in zip(self._columns, keys, strict=True)
+        ]
+        for key, following in pairwise(zip(*keys, strict=True)):
+            if key == following:
+                raise self._not_unique(key)
+        return keys
+
+    def _exact(self, name: str, values: Values) -> Values:
+        kinds = set(map(type, values))
+        if not kinds <= _EXACT:
+            self._refuse(name, next(value for value in values if type(value) not in _EXACT))
+        if kinds & _BUFFERS:
+            return list(map(bytes, values))
+        return list(map(_instant, values)) if datetime in kinds else values
+
+    def _refuse(self, name: str, value: object) -> None:
+        if value is None:
+            raise self._has_null(name)
+        why = "is not exact" if isinstance(value, float) else "is nothing that a cursor holds"
+        raise InvalidStepError(
+            f"{self.kind}: {name} cannot be of the key, since {value!r} of type "
+            f"{type(value).__name__} {why}"
+        )
+
+    def _not_unique(self, key: Key) -> InvalidStepError:
+        return InvalidStepError(
+            f"{self.kind}: two rows have the key {list(key)!r}, and one of them could be skipped: "
+            f"{self._names} must be unique, add columns until it is"
+        )
+
+    def _has_null(self, name: str) -> InvalidStepError:
+        return InvalidStepError(
+            f"{self.kind}: {name} is NULL in some row, which is before and behind no other: "
+            "take a column that is not, or leave these rows out"
+        )
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(column.name for column in self._columns)
+
+
+def named(key: str | Sequence[str]) -> list[Column]:
+    """Columns by their names: "-" before one is for descending.
+
+    Raises:
+        ValueError: none, or one of them twice.
+    """
+    names = [key] if isinstance(key, str) else list(key)
+    columns = [Column(name.removeprefix("-"), name.startswith("-")) for name in names]
+    return distinct(columns)
+
+
+def distinct(columns: list[Column]) -> list[Column]:
+    """The columns, if there are any, and none of them twice."""
+    if not columns or len({column.name for column in columns}) < len(columns):
+        found = ", ".join(map(str, columns)) or "none"
+        raise ValueError(f"key must be one or more columns, each of them once, found {found}")
+    return columns
+
+
+def _instant(value: Any) -> Any:
+    """In UTC: where the clock is put back, Python takes two moments of one zone for the same."""
+    is_aware = isinstance(value, datetime) and value.tzinfo is not None
+    return value.astimezone(timezone.utc) if is_aware else value

@@ -1,0 +1,219 @@
+"""A query in SQL, over a connection of any DB-API driver."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import partial
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from rq_steps.errors import InvalidStepError
+from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind, named
+from rq_steps.transactions import is_open
+
+Paramstyle: TypeAlias = Literal["qmark", "numeric", "named", "format", "pyformat"]
+Params: TypeAlias = "Sequence[Any] | Mapping[str, Any] | None"
+
+_PLAIN_NAME = re.compile(r"[^\W\d]\w*")
+
+
+class QuerySource(KeysetSource):
+    """The rows of a query, as the driver gives them."""
+
+    kind = "query"
+
+    def __init__(
+        self,
+        connection: Any,
+        sql: str,
+        params: Params,
+        key: str | Sequence[str],
+        page: int,
+        *,
+        count: bool,
+        paramstyle: Paramstyle | None,
+    ) -> None:
+        columns = named(key)
+        for column in columns:
+            _refuse_expression(column.name)
+        super().__init__(columns, page, count=count)
+        self._opened = _opener(connection)
+        self._sql = sql.strip().rstrip(";")
+        self._params = params
+        self._paramstyle = paramstyle
+
+    def _begin(self) -> None:
+        self._refuse_null()
+
+    def _end(self) -> None:
+        self._refuse_null()
+
+    def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
+        order = ", ".join(
+            f"q.{name} {'DESC' if descending else 'ASC'}" for name, descending in self._columns
+        )
+        rest = f"ORDER BY {order} LIMIT {self._limit}"
+        with self._opened() as connection:
+            if after is None:
+                return self._with_keys(*self._select(connection, "q.*", _ALL, rest))
+            self._refuse_second(connection, after)
+            tests = [_tests(*each) for each in zip(self._columns, after, strict=True)]
+            where = behind(tests, _both, _either)
+            return self._with_keys(*self._select(connection, "q.*", where, rest))
+
+    def _count(self) -> int:
+        with self._opened() as connection:
+            rows, names = self._select(connection, "COUNT(*) AS rq_steps_count", _ALL)
+        counted: int = rows[0][names[0] if isinstance(rows[0], Mapping) else 0]
+        return counted
+
+    def _refuse_null(self) -> None:
+        """No row that has one would ever be behind another."""
+        with self._opened() as connection:
+            for name, _ in self._columns:
+                where = _Condition(f"q.{name} IS NULL")
+                if self._select(connection, "1 AS rq_steps_one", where, "LIMIT 1")[0]:
+                    raise self._has_null(name)
+
+    def _refuse_second(self, connection: Any, key: Key) -> None:
+        """Ask the database, whose collation may take two texts for one."""
+        text = " AND ".join(f"q.{name} = {{}}" for name, _ in self._columns)
+        where = _Condition(text, key)
+        if len(self._select(connection, "1 AS rq_steps_one", where, "LIMIT 2")[0]) > 1:
+            raise self._not_unique(key)
+
+    def _select(
+        self, connection: Any, what: str, where: _Condition, rest: str = ""
+    ) -> tuple[Sequence[Any], list[str]]:
+        """The rows of a select around the query, and the names of their columns."""
+        sql, marks, params = self._bound(connection, where.values)
+        # The query ends with its line: a comment may be the last that it has.
+        text = f"SELECT {what} FROM (\n{sql}\n) q WHERE {where.text.format(*marks)} {rest}"
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(text, *([params] if params else []))
+            return cursor.fetchall(), [column[0] for column in cursor.description]
+
+    def _bound(
+        self, connection: Any, values: Sequence[Any]
+    ) -> tuple[str, list[str], Mapping[str, Any] | tuple[Any, ...]]:
+        """The query, a placeholder for each of these values, and the parameters of both."""
+        given = self._params or ()
+        if not values:
+            return self._sql, [], given if isinstance(given, Mapping) else tuple(given)
+        style = self._paramstyle or _paramstyle(connection)
+        percent = style in ("format", "pyformat")
+        # Drivers read "%%" where there are parameters, and "%" where there are none.
+        sql = self._sql.replace("%", "%%") if percent and not given else self._sql
+        if isinstance(given, Mapping) or (not given and style == "named"):
+            names = [f"rq_steps_{number}" for number in range(len(values))]
+            marks = [f"%({name})s" if percent else f":{name}" for name in names]
+            return sql, marks, {**dict(given), **dict(zip(names, values, strict=True))}
+        mark = "%s" if percent else "?" if style == "qmark" else ":{}"
+        marks = [mark.format(len(given) + number) for number in range(1, len(values) + 1)]
+        return sql, marks, (*given, *values)
+
+    def _with_keys(
+        self, rows: Sequence[Any], names: list[str]
+    ) -> tuple[Sequence[Any], list[Values]]:
+        places: list[Any] = [_place(name, names) for name, _ in self._columns]
+        if rows and isinstance(rows[0], Mapping):
+            places = [names[place] for place in places]
+        elif rows and not hasattr(rows[0], "__getitem__"):
+            raise InvalidStepError(
+                f"query: its rows are of type {type(rows[0]).__name__}, and do not tell their key: "
+                "take tuples or dicts"
+            )
+        return rows, [list(map(itemgetter(place), rows)) for place in places]
+
+
+class _Condition(NamedTuple):
+    """SQL with a "{}" for each value."""
+
+    text: str
+    values: tuple[Any, ...] = ()
+
+
+_ALL = _Condition("1 = 1")
+
+
+def _both(one: _Condition, other: _Condition) -> _Condition:
+    return _Condition(f"{one.text} AND {other.text}", one.values + other.values)
+
+
+def _either(one: _Condition, other: _Condition) -> _Condition:
+    return _Condition(f"({one.text} OR {other.text})", one.values + other.values)
+
+
+def _tests(column: Column, value: Any) -> tuple[_Condition, _Condition]:
+    sign = "<" if column.descending else ">"
+    strictly = _Condition(f"q.{column.name} {sign} {{}}", (value,))
+    return strictly, _Condition(f"q.{column.name} {sign}= {{}}", (value,))
+
+
+def _refuse_expression(name: str) -> None:
+    if not _PLAIN_NAME.fullmatch(name):
+        raise ValueError(f"key takes names of columns, found {name!r}: name it with AS")
+
+
+def _place(name: str, names: list[str]) -> int:
+    """Where the column is. Databases fold the case of names, each in its own way."""
+    places = [at for at, each in enumerate(names) if each.casefold() == name.casefold()]
+    if len(places) != 1:
+        found = ", ".join(names)
+        raise InvalidStepError(f"query: one column {name} is wanted for the key, found {found}")
+    return places[0]
+
+
+def _opener(connection: Any) -> Callable[[], AbstractContextManager[Any]]:
+    """What opens a connection to read a page with, and leaves no transaction open behind it."""
+    if not hasattr(connection, "cursor"):
+        if not callable(connection):
+            raise TypeError(
+                "query reads through a connection of a DB-API driver or a function that makes one, "
+                f"found {type(connection).__name__}"
+            )
+        return partial(_given_back, connection)
+    known = is_open(connection)
+    if known is not None:
+        return partial(_left_as_found, connection, known)
+    if getattr(connection, "autocommit", None) is True:
+        return partial(nullcontext, connection)
+    raise TypeError(
+        f"query: a {type(connection).__name__} does not tell whether it is in a transaction, and "
+        "one could stay open: give a function that makes a connection"
+    )
+
+
+@contextmanager
+def _given_back(make: Callable[[], Any]) -> Iterator[Any]:
+    made = make()
+    # What a pool gives may be something that only opens the connection.
+    with closing(made) if hasattr(made, "cursor") else made as connection:
+        yield connection
+
+
+@contextmanager
+def _left_as_found(connection: Any, is_open: Callable[[], bool]) -> Iterator[Any]:
+    was_open = is_open()
+    try:
+        yield connection
+    finally:
+        if not was_open and is_open():
+            connection.rollback()
+
+
+def _paramstyle(connection: Any) -> str:
+    """Of the driver's module: the first around the connection's class that has one."""
+    name = type(connection).__module__
+    while name:
+        style = getattr(sys.modules.get(name), "paramstyle", None)
+        if style in get_args(Paramstyle):
+            return str(style)
+        name = name.rpartition(".")[0]
+    raise InvalidStepError(
+        f"query: the module of {type(connection).__qualname__} has no paramstyle: "
+        "give the driver's, as paramstyle="
+    )

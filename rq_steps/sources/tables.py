@@ -1,0 +1,140 @@
+"""Tables: a `select` of SQLAlchemy, a `QuerySet` of Django, or a query of any DB-API driver.
+
+Rows are read in pages, by the key of the row before (keyset pagination): no OFFSET, and no cursor
+or transaction that stays open. SQLAlchemy and Django are imported with an object of theirs, not
+before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rq_steps.sources.keyset import PAGE
+from rq_steps.sources.protocol import Source
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.selectable import SelectBase
+
+    from rq_steps.sources.sql_query import Paramstyle
+    from rq_steps.sources.sql_select import Bind
+
+
+def rows(
+    select: SelectBase,
+    bind: Bind,
+    *,
+    key: Any = None,
+    page: int = PAGE,
+    count: bool = False,
+) -> Source[Any]:
+    """The rows of SQLAlchemy's `select(...)`; if it is of one mapped class, its objects.
+
+    Args:
+        select: without ORDER BY, LIMIT and GROUP BY.
+        bind: an engine or sessionmaker, of which each page takes a connection and gives it back:
+            then objects are detached. Or a connection or session of yours, which is out of a
+            transaction after a page if it was before: the session's objects belong to it.
+        key: a column or a list of them, ascending or with `.desc()`; the primary key if None.
+            They have to be NOT NULL, and unique together by what the table's metadata says.
+        page: rows that are read at once.
+        count: is `total` to be had, by a COUNT(*)?
+
+    Raises:
+        InvalidStepError: a clause that does not go together with pages, or a key in which rows
+            could be skipped.
+    """
+    from rq_steps.sources.sql_select import select_source
+
+    return select_source(select, bind, key, page, count=count)
+
+
+def queryset(
+    queryset: Any,
+    *,
+    key: str | Sequence[str] | None = None,
+    page: int = PAGE,
+    count: bool = False,
+) -> Source[Any]:
+    """The objects of Django's `QuerySet`, or its dicts if it is of `values()`.
+
+    Args:
+        queryset: without a slice. To hand it to `step.each` as it is does the same.
+        key: names of fields of the model, "-" before one for descending; without it, those of
+            `order_by(...)`, or the primary key. They may not be null, and have to be unique
+            together by what the model says. The ordering in the model's Meta does not count.
+        page: rows that are read at once.
+        count: is `total` to be had, by a COUNT(*)?
+
+    Raises:
+        InvalidStepError: a key in which rows could be skipped.
+    """
+    from rq_steps.sources.django_queryset import QuerySetSource
+
+    return QuerySetSource(queryset, key, page, count=count)
+
+
+def query(
+    connection: Any,
+    sql: str,
+    params: Sequence[Any] | Mapping[str, Any] | None = None,
+    *,
+    key: str | Sequence[str],
+    page: int = PAGE,
+    count: bool = False,
+    paramstyle: Paramstyle | None = None,
+) -> Source[Any]:
+    """The rows of a query of any DB-API driver, as the driver gives them.
+
+    The query becomes a subquery, with the key in a WHERE, ORDER BY and LIMIT around it. So its
+    columns need names of their own, and the database has to know LIMIT.
+
+    Args:
+        connection: the driver's, out of a transaction after a page if it was before. Or a function
+            that makes one, or opens one of a pool: it is closed, or given back, after each page.
+        sql: a SELECT, with placeholders in the driver's style.
+        params: for its placeholders.
+        key: names of columns of the query, "-" before one for descending. They may not be NULL, and
+            have to be unique together, also to the database: where its collation ignores case, "a"
+            is "A".
+        page: rows that are read at once.
+        count: is `total` to be had, by a COUNT(*)?
+        paramstyle: the driver's, where its module does not tell.
+
+    Raises:
+        TypeError: the connection does not tell whether it is in a transaction.
+    """
+    from rq_steps.sources.sql_query import QuerySource
+
+    return QuerySource(connection, sql, params, key, page, count=count, paramstyle=paramstyle)
+
+
+def table_source(given: Any) -> Source[Any] | None:
+    """The source over what comes from Django or SQLAlchemy: a QuerySet has a length and an index,
+    but would read the whole table for them.
+
+    Raises:
+        TypeError: it is no source by itself.
+    """
+    for base in type(given).__mro__:
+        make = _KNOWN.get((base.__module__.partition(".")[0], base.__name__))
+        if make is not None:
+            return make(given)
+    return None
+
+
+def _refusing(advice: str) -> Callable[[Any], Source[Any]]:
+    def refuse(given: Any) -> Source[Any]:
+        raise TypeError(f"step.each takes no {type(given).__name__}: {advice}")
+
+    return refuse
+
+
+_ROWS = "use step.each(rows(select(...), engine)), with rq_steps.sources.rows"
+_KNOWN: dict[tuple[str, str], Callable[[Any], Source[Any]]] = {
+    ("django", "QuerySet"): queryset,
+    ("django", "RawQuerySet"): _refusing("use rq_steps.sources.query, with the same SQL"),
+    ("django", "BaseManager"): _refusing("use its all()"),
+    ("sqlalchemy", "SelectBase"): _refusing(_ROWS),
+    ("sqlalchemy", "Query"): _refusing(_ROWS),
+}

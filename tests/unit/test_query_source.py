@@ -1,0 +1,431 @@
+"""`query`: SQL over a connection of any DB-API driver."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+
+from rq_steps import CheckpointError, InvalidStepError, Step, step
+from rq_steps.sources import query
+from rq_steps.sources.sql_query import Paramstyle
+from tests.unit.memory import Job
+from tests.unit.test_sources_law import assert_law
+
+ALL = "SELECT * FROM users"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Of a database with ten users in three cities."""
+    path = tmp_path / "users.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE users (id INTEGER, name TEXT COLLATE NOCASE, city TEXT)")
+        for number in range(10):
+            user = (number, f"n{number}", f"c{number % 3}")
+            connection.execute("INSERT INTO users VALUES (?, ?, ?)", user)
+    return path
+
+
+@pytest.fixture
+def connection(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path)) as connection:
+        yield connection
+
+
+@pytest.fixture(params=["native", "generator"])
+def job(request: pytest.FixtureRequest) -> Job:
+    return Job(native=request.param == "native", pickling=False)
+
+
+# The query
+
+
+@pytest.mark.parametrize(
+    ("sql", "params"),
+    [
+        (ALL, None),
+        (ALL, ()),
+        (ALL, {}),
+        ("SELECT * FROM users WHERE id >= ?", (0,)),
+        ("SELECT * FROM users WHERE id >= ? AND city LIKE ? ;\n", [0, "c%"]),
+        ("SELECT * FROM users WHERE id >= :least", {"least": 0}),
+        ("SELECT u.*, 'a?{b}%s' AS text FROM users u -- all of them", None),
+        ("SELECT * FROM users UNION SELECT * FROM users WHERE id = 3", None),
+        ("SELECT city, min(name) AS name, max(id) AS id FROM users GROUP BY city, id", None),
+        ("WITH them AS (SELECT * FROM users) SELECT * FROM them", None),
+    ],
+)
+@pytest.mark.parametrize("key", ["id", ["-city", "id"], ["city", "-name"]])
+def test_any_query_is_read_in_pages(sql: str, params: Any, key: Any, connection: Any) -> None:
+    source = query(connection, sql, params, key=key, page=3)
+    assert len(list(source)) == 10
+    assert_law(lambda: query(connection, sql, params, key=key, page=3))
+
+
+def test_the_names_of_columns_are_those_of_the_query_whatever_their_case(connection: Any) -> None:
+    source = query(connection, "SELECT id AS Number FROM users", key="NUMBER", page=3)
+    assert list(source) == [(number,) for number in range(10)]
+
+
+def test_rows_are_what_the_driver_gives(connection: Any) -> None:
+    connection.row_factory = sqlite3.Row
+    first = next(iter(query(connection, ALL, key="id")))
+    assert isinstance(first, sqlite3.Row)
+    assert first.keys() == ["id", "name", "city"]
+
+
+def test_a_count_is_made_when_it_is_asked_for(connection: Any) -> None:
+    sql = "SELECT * FROM users WHERE id > ?"
+    assert query(connection, sql, (3,), key="id").total is None
+    assert query(connection, sql, (3,), key="id", count=True).total == 6
+    connection.row_factory = lambda cursor, row: {cursor.description[0][0]: row[0]}
+    assert query(connection, sql, (3,), key="id", count=True).total == 6
+
+
+@pytest.mark.parametrize("key", ["", "-", "a b", "lower(name)", '"id"', "q.id", "1", "id;", "id--"])
+def test_a_key_is_names_of_columns(key: str, connection: Any) -> None:
+    with pytest.raises(ValueError, match=r"^key takes names of columns, found .* name it with AS$"):
+        query(connection, ALL, key=key)
+
+
+@pytest.mark.parametrize("key", [[], ["id", "id"], ["id", "-id"]])
+def test_a_key_has_each_column_once(key: list[str], connection: Any) -> None:
+    with pytest.raises(ValueError, match=r"^key must be one or more columns, each of them once"):
+        query(connection, ALL, key=key)
+
+
+def test_rows_that_do_not_tell_their_key_are_refused(connection: Any) -> None:
+    connection.row_factory = lambda cursor, row: object()
+    with pytest.raises(InvalidStepError, match="its rows are of type object, and do not tell"):
+        list(query(connection, ALL, key="id"))
+
+
+# Keys in which rows could be skipped
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 5, 10, 11])
+def test_a_key_of_two_rows_is_an_error_before_either_is_handed_out(
+    page: int, connection: Any
+) -> None:
+    connection.execute("INSERT INTO users VALUES (4, 'x', 'x')")
+    connection.commit()
+    given: list[int] = []
+    source = query(connection, ALL, key="id", page=page)
+    with pytest.raises(InvalidStepError, match=r"^query: two rows have the key \[4\], and one of"):
+        given.extend(row[0] for row, _ in source.open(None))
+    assert 4 not in given
+
+
+def test_a_key_that_is_two_rows_by_the_time_of_the_resume_is_an_error(connection: Any) -> None:
+    connection.execute("INSERT INTO users VALUES (4, 'x', 'x')")
+    with pytest.raises(InvalidStepError, match=r"^query: two rows have the key \[4\]"):
+        list(query(connection, ALL, key="id").open([4]))
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 4, 5])
+def test_what_the_database_takes_for_one_key_is_an_error_too(page: int, connection: Any) -> None:
+    """Its collation ignores case: of "n3" and "N3", neither is behind the other."""
+    connection.execute("INSERT INTO users VALUES (99, 'N3', 'x')")
+    source = query(connection, ALL, key="name", page=page)
+
+    def resumed_at_each() -> None:
+        for _, cursor in source.open(None):
+            list(source.open(cursor))
+
+    with pytest.raises(InvalidStepError, match=r"^query: two rows have the key \['[nN]3'\]"):
+        resumed_at_each()
+    for first in ("n3", "N3"):
+        with pytest.raises(InvalidStepError, match=r"^query: two rows have the key \['[nN]3'\]"):
+            list(source.open([first]))
+
+
+@pytest.mark.parametrize("key", [["name", "id"], ["-name", "id"], ["id", "name"], ["id", "-name"]])
+def test_a_null_in_the_key_is_an_error_before_anything_is_handed_out(
+    key: list[str], connection: Any
+) -> None:
+    connection.execute("INSERT INTO users VALUES (4, NULL, 'x')")
+    with pytest.raises(InvalidStepError, match=r"^query: name is NULL in some row, which is "):
+        next(query(connection, ALL, key=key, page=2).open(None))
+
+
+def test_a_null_that_came_meanwhile_is_an_error_in_the_end(connection: Any) -> None:
+    given = query(connection, ALL, key="name", page=2).open(None)
+    assert [row[0] for row, _ in islice(given, 9)] == list(range(9))
+    connection.execute("INSERT INTO users VALUES (99, NULL, 'x')")
+    assert next(given)[0][0] == 9
+    with pytest.raises(InvalidStepError, match=r"^query: name is NULL in some row"):
+        next(given)
+
+
+def test_a_float_in_the_key_is_refused(connection: Any) -> None:
+    sql = "SELECT id / 10.0 AS weight FROM users"
+    with pytest.raises(InvalidStepError) as refusal:
+        list(query(connection, sql, key="weight"))
+    assert str(refusal.value) == (
+        "query: weight cannot be of the key, since 0.0 of type float is not exact"
+    )
+
+
+# Connections and transactions
+
+
+def test_a_function_makes_a_connection_for_each_page_which_is_closed(path: Path) -> None:
+    made: list[sqlite3.Connection] = []
+
+    def connect() -> sqlite3.Connection:
+        made.append(sqlite3.connect(path))
+        return made[-1]
+
+    for _ in query(connect, ALL, key="id", page=3):
+        for connection in made:
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                connection.execute("SELECT 1")
+    assert len(list(query(partial(sqlite3.connect, path), ALL, key="id", page=3))) == 10
+
+
+def test_a_pool_is_given_its_connection_back_after_each_page(connection: Any) -> None:
+    out = 0
+
+    @contextmanager
+    def from_pool() -> Iterator[Any]:
+        nonlocal out
+        out += 1
+        yield connection
+        out -= 1
+
+    for _ in query(from_pool, ALL, key="id", page=3):
+        assert out == 0
+
+
+def test_a_transaction_of_the_users_is_left_open(connection: Any, job: Job) -> None:
+    connection.execute("DELETE FROM users WHERE id < 5")
+    assert len(list(query(connection, ALL, key="id", page=3))) == 5
+    assert connection.in_transaction
+    connection.rollback()
+    assert len(list(query(connection, ALL, key="id", page=3))) == 10
+
+
+def test_what_the_body_leaves_open_is_refused_by_the_guard(connection: Any, job: Job) -> None:
+    @step
+    def visit(step: Step, commit: bool) -> None:
+        step.guard(connection)
+        for row in step.each(query(connection, ALL, key="id", page=3)):
+            connection.execute("UPDATE users SET city = 'new' WHERE id = ?", [row[0]])
+            if commit:
+                connection.commit()
+
+    assert isinstance(job.execute(lambda: visit(False)).error, CheckpointError)
+    connection.rollback()
+    assert job.execute(lambda: visit(True)).error is None
+
+
+class Driver:
+    """A driver's connection, over SQLite. It does not tell whether it is in a transaction."""
+
+    def __init__(self, path: Path, style: str = "qmark") -> None:
+        self.inner = sqlite3.connect(path)
+        self.style = style
+        self.asked: list[tuple[str, Any]] = []
+
+    def cursor(self) -> Any:
+        return Cursor(self)
+
+    def begin(self) -> None:
+        if not self.inner.in_transaction:
+            self.inner.execute("BEGIN")
+
+    def rollback(self) -> None:
+        self.inner.rollback()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+class Cursor:
+    """Takes placeholders in the style of its driver."""
+
+    name: str | None = None
+
+    def __init__(self, connection: Driver) -> None:
+        self._connection = connection
+        self._inner = connection.inner.cursor()
+        self.fetchall = self._inner.fetchall
+        self.close = self._inner.close
+
+    @property
+    def description(self) -> Any:
+        return [(self.name or column[0],) for column in self._inner.description]
+
+    def execute(self, sql: str, params: Any = None) -> None:
+        connection = self._connection
+        connection.begin()
+        connection.asked.append((sql, params))
+        if params is None:
+            self._inner.execute(sql)
+        else:
+            self._inner.execute(*in_styles_of_sqlite(sql, params, connection.style))
+
+
+def in_styles_of_sqlite(sql: str, params: Any, style: str) -> tuple[str, Any]:
+    if style == "numeric":
+        sql = re.sub(r":(\d+)", r"?\1", sql)
+    elif style in ("format", "pyformat"):
+        if isinstance(params, Mapping):
+            sql = re.sub(r"%\((\w+)\)s", r":\1", sql)
+        else:
+            sql = re.sub("%s", "?", sql)
+        # As a driver does by its own formatting: a single one would be an error.
+        assert not re.search("(?<!%)(%%)*%(?!%)", sql)
+        sql = sql.replace("%%", "%")
+    return sql, params
+
+
+class TellsByInfo(Driver):
+    """As psycopg's."""
+
+    @property
+    def info(self) -> Any:
+        return SimpleNamespace(transaction_status=2 if self.inner.in_transaction else 0)
+
+
+class TellsByAttribute(Driver):
+    """As sqlite3's."""
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.inner.in_transaction
+
+
+class Renaming(TellsByInfo):
+    """Calls all columns by one name."""
+
+    def cursor(self) -> Any:
+        cursor = Cursor(self)
+        cursor.name = "x"
+        return cursor
+
+
+class Autocommitting(Driver):
+    """Begins nothing by itself."""
+
+    autocommit = True
+
+    def begin(self) -> None:
+        return
+
+
+STYLES: list[tuple[str, str, Any]] = [
+    ("qmark", "id >= ?", (0,)),
+    ("qmark", "id >= :least", {"least": 0}),
+    ("numeric", "id >= :1 AND id + 1 > :1", (0,)),
+    ("named", "id >= :least", {"least": 0}),
+    ("format", "id >= %s AND name LIKE 'n%%'", (0,)),
+    ("format", "id >= %(least)s AND name LIKE 'n%%'", {"least": 0}),
+    ("pyformat", "id >= %(least)s AND name LIKE 'n%%'", {"least": 0}),
+    ("pyformat", "id >= %s AND name LIKE 'n%%'", [0]),
+    *((style, "name LIKE 'n%'", None) for style in get_args(Paramstyle)),
+    *((style, "name LIKE 'n%'", ()) for style in get_args(Paramstyle)),
+]
+
+
+@pytest.mark.parametrize(("style", "where", "params"), STYLES)
+def test_placeholders_are_in_the_style_of_the_driver(
+    style: str, where: str, params: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("adriver")
+    module.paramstyle = style  # type: ignore[attr-defined]  # that is what drivers have
+    monkeypatch.setitem(sys.modules, "adriver", module)
+    kind = type("Connection", (TellsByInfo,), {"__module__": "adriver.connections"})
+    sql = f"SELECT * FROM users WHERE {where}"
+    with closing(kind(path, style)) as connection:
+        for key in ("id", ["-city", "name", "id"]):
+            source = query(connection, sql, params, key=key, page=3)
+            assert sorted(row[0] for row in source) == list(range(10))
+            assert_law(lambda: query(connection, sql, params, key=key, page=3))  # noqa: B023
+
+
+def test_a_style_may_be_given(path: Path) -> None:
+    with closing(TellsByInfo(path, "format")) as connection:
+        with pytest.raises(InvalidStepError, match=r"TellsByInfo has no paramstyle: give the driv"):
+            list(query(connection, ALL, key="id", page=3))
+        source = query(connection, ALL, key="id", page=3, paramstyle="format")
+        assert len(list(source)) == 10
+
+
+@pytest.mark.parametrize("kind", [TellsByInfo, TellsByAttribute])
+def test_a_connection_is_left_out_of_a_transaction(
+    kind: type[Driver], path: Path, job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> int:
+        step.guard(connection)
+        source = query(connection, ALL, key="id", page=3, paramstyle="qmark")
+        return sum(1 for _ in step.each(source))
+
+    with closing(kind(path)) as connection:
+        execution = job.execute(visit)
+        assert execution.error is None
+        assert execution.result == 10
+        assert not connection.inner.in_transaction
+        connection.begin()
+        assert isinstance(Job().execute(visit).error, CheckpointError)
+        assert connection.inner.in_transaction
+
+
+def test_a_connection_is_left_out_of_a_transaction_by_a_query_that_fails(path: Path) -> None:
+    with closing(TellsByInfo(path)) as connection:
+        with pytest.raises(sqlite3.OperationalError):
+            list(query(connection, "SELECT * FROM nothing", key="id"))
+        assert not connection.inner.in_transaction
+
+
+def test_a_column_of_the_key_is_one_column_of_the_query(path: Path) -> None:
+    with closing(Renaming(path)) as connection:
+        source = query(connection, ALL, key="id", paramstyle="qmark")
+        with pytest.raises(InvalidStepError, match=r"column id is wanted for the key, found x, x"):
+            list(source)
+
+
+def test_a_connection_that_does_not_tell_of_its_transaction_is_refused(path: Path) -> None:
+    with closing(Driver(path)) as connection:
+        with pytest.raises(TypeError) as refusal:
+            query(connection, ALL, key="id")
+        assert str(refusal.value) == (
+            "query: a Driver does not tell whether it is in a transaction, and one could "
+            "stay open: give a function that makes a connection"
+        )
+    assert len(list(query(partial(Driver, path), ALL, key="id", page=3, paramstyle="qmark"))) == 10
+
+
+def test_a_connection_that_commits_by_itself_need_not_tell(path: Path) -> None:
+    with closing(Autocommitting(path)) as connection:
+        source = query(connection, ALL, key="id", page=3, paramstyle="qmark")
+        assert len(list(source)) == 10
+
+
+def test_no_page_has_an_offset(path: Path) -> None:
+    with closing(TellsByInfo(path)) as connection:
+        list(query(connection, ALL + ";", key=["-city", "id"], page=4, paramstyle="qmark"))
+        pages = [asked for asked in connection.asked if "q.*" in asked[0]]
+    assert len(pages) == 3
+    sql = (
+        f"SELECT q.* FROM (\n{ALL}\n) q WHERE q.city <= ? AND (q.city < ? OR q.id > ?) "
+        "ORDER BY q.city DESC, q.id ASC LIMIT 5"
+    )
+    assert pages[1] == (sql, ("c1", "c1", 1))
+
+
+@pytest.mark.parametrize("connection", [None, 5, "postgresql://", object()])
+def test_what_is_no_connection_is_refused(connection: object) -> None:
+    with pytest.raises(TypeError, match=r"^query reads through a connection of a DB-API driver"):
+        query(connection, ALL, key="id")

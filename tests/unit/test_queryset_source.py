@@ -1,0 +1,376 @@
+"""`queryset`: a QuerySet of Django, also where it is handed to `step.each` as it is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from rq_steps import CheckpointError, InvalidStepError, Step, step
+from rq_steps.sources import query, queryset
+from tests.unit.memory import Job
+from tests.unit.models import models
+from tests.unit.test_sources_law import assert_law
+
+
+@pytest.fixture
+def shop(django: Any) -> Iterator[Any]:
+    """Three authors, and ten books of theirs; each has as many tags as its id in base 3 ends in."""
+    shop = models()
+    for name in ("a", "b", "c"):
+        shop.Author.objects.create(name=name)
+    tags = [shop.Tag.objects.create(name=name) for name in ("one", "two")]
+    for number in range(1, 11):
+        author = shop.Author.objects.order_by("name")[number % 3]
+        book = shop.Book.objects.create(
+            id=number, title=f"t{number}", shelf=number % 3, place=number, author=author
+        )
+        book.tags.set(tags[: number % 3])
+    yield shop
+    for model in (shop.Book, shop.Author, shop.Tag, shop.Value):
+        model.objects.all().delete()
+
+
+@pytest.fixture(params=["native", "generator"])
+def job(request: pytest.FixtureRequest) -> Job:
+    return Job(native=request.param == "native", pickling=False)
+
+
+@pytest.fixture
+def asked(shop: Any, django: Any) -> Iterator[list[str]]:
+    """What the database is asked, from now on."""
+    statements: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, params, many, context)
+
+    with django.connection.execute_wrapper(note):
+        yield statements
+
+
+# As it is
+
+
+def test_a_queryset_is_read_in_pages_as_it_is(shop: Any, job: Job, asked: list[str]) -> None:
+    @step
+    def visit(step: Step) -> list[Any]:
+        return [book.id for book in step.each(shop.Book.objects.filter(id__gt=2))]
+
+    assert job.execute(visit).result == list(range(3, 11))
+    assert len(asked) == 1
+    assert asked[0].endswith("LIMIT 501")
+
+
+def test_a_queryset_that_is_read_as_it_is_goes_on_behind_its_key(shop: Any, job: Job) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        for book in step.each(shop.Book.objects.order_by("-shelf", "id")):
+            visited.append((book.shelf, book.id))
+            if len(visited) == 4:
+                job.call()
+
+    assert job.execute(visit).departure is not None
+    assert job.cursor == [1, 1]
+    shop.Book.objects.filter(id=1).delete()
+    assert job.execute(visit).error is None
+    assert visited == sorted(visited, key=lambda book: (-book[0], book[1]))
+    assert len(visited) == 10
+
+
+def test_a_queryset_is_not_read_whole_by_anything(shop: Any, job: Job, asked: list[str]) -> None:
+    books = shop.Book.objects.all()
+
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(books):
+            break
+
+    assert job.execute(visit).error is None
+    assert len(asked) == 1
+    assert books._result_cache is None
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (lambda shop: shop.Book.objects, "use its all()"),
+        (lambda shop: shop.Book.objects.raw("SELECT 1 AS id"), "use rq_steps.sources.query"),
+    ],
+)
+def test_what_is_no_queryset_is_told_what_to_do(
+    make: Callable[[Any], Any], advice: str, shop: Any, job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(make(shop))
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert advice in str(error)
+
+
+@pytest.mark.parametrize("other", [None, [], "Book", object()])
+def test_only_a_queryset_is_taken(other: object, django: Any) -> None:
+    with pytest.raises(TypeError, match=r"^queryset takes a QuerySet of Django, found "):
+        queryset(other)
+
+
+# What is handed out
+
+
+def test_objects_come_with_what_the_queryset_brings(shop: Any, asked: list[str]) -> None:
+    books = shop.Book.objects.select_related("author").prefetch_related("tags")
+    for book in queryset(books, page=4):
+        assert book.author.name == "abc"[book.id % 3]
+        assert len(book.tags.all()) == book.id % 3
+    assert len(asked) == 3 * 2
+
+
+def test_values_are_handed_out_as_dicts_and_named_tuples(shop: Any) -> None:
+    assert next(iter(queryset(shop.Book.objects.values("id", "title")))) == {
+        "id": 1,
+        "title": "t1",
+    }
+    named = shop.Book.objects.values_list("title", "id", named=True)
+    assert next(iter(queryset(named, key="-id"))) == ("t10", 10)
+
+
+def test_a_foreign_key_in_the_key_is_its_column(shop: Any) -> None:
+    for name in ("author", "author_id"):
+        source = queryset(shop.Book.objects.all(), key=["-" + name, "pk"], page=3)
+        assert source.contract == ["-unit.book.author_id", "unit.book.id"]
+        found = [(book.author_id, book.id) for book in source]
+        assert found == sorted(found, key=lambda book: (-book[0], book[1]))
+        assert_law(lambda: source)  # noqa: B023
+
+
+def test_the_ordering_of_the_model_does_not_count(shop: Any) -> None:
+    assert shop.Author._meta.ordering == ["-name"]
+    source = queryset(shop.Author.objects.all())
+    assert source.contract == ["unit.author.id"]
+    assert [author.name for author in source] == ["a", "b", "c"]
+
+
+def test_another_database_is_the_querysets_affair(shop: Any) -> None:
+    assert queryset(shop.Book.objects.using("default"), count=True).total == 10
+
+
+def test_a_count_is_made_when_it_is_asked_for_and_once(shop: Any, asked: list[str]) -> None:
+    books = shop.Book.objects.filter(id__gt=3).order_by("id")
+    assert queryset(books).total is None
+    source = queryset(books, count=True)
+    assert (source.total, source.total, source.unit) == (7, 7, "rows")
+    assert len(asked) == 1
+
+
+def test_a_page_is_one_select_that_begins_behind_a_key(shop: Any, asked: list[str]) -> None:
+    list(queryset(shop.Book.objects.only("id", "shelf"), key=["-shelf", "id"], page=4))
+    assert len(asked) == 3
+    assert asked[1].partition("WHERE")[2] == (
+        ' ("unit_book"."shelf" <= %s AND ("unit_book"."shelf" < %s OR "unit_book"."id" > %s)) '
+        'ORDER BY "unit_book"."shelf" DESC, "unit_book"."id" ASC LIMIT 5'
+    )
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    "key", ["id", "pk", "title", ["shelf", "place"], ["-place", "shelf", "id"]]
+)
+def test_a_key_with_the_primary_key_or_a_unique_constraint_is_taken(key: Any, shop: Any) -> None:
+    assert_law(lambda: queryset(shop.Book.objects.all(), key=key, page=3))
+
+
+REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "not unique": (
+        lambda books: queryset(books, key=["shelf", "-author"]),
+        "the key shelf, -author_id is not known to be unique, and rows could be skipped: add the ",
+    ),
+    "unique for some": (lambda books: queryset(books, key="place"), "the key place is not known"),
+    "unique by an expression": (
+        lambda books: queryset(books, key="isbn"),
+        "the key isbn is not known to be unique",
+    ),
+    "ordered by what is not unique": (
+        lambda books: queryset(books.order_by("shelf")),
+        "the key shelf is not known to be unique",
+    ),
+    "nullable": (
+        lambda books: queryset(books, key=["sold", "id"]),
+        "sold may be null, which is before and behind no other: take a field that is not",
+    ),
+    "float": (
+        lambda books: queryset(books, key=["weight", "id"]),
+        "weight is a float, which is not exact: no key",
+    ),
+    "no field": (
+        lambda books: queryset(books, key=["nothing", "id"]),
+        "nothing is no field of unit.book with a column",
+    ),
+    "field of another model": (
+        lambda books: queryset(books, key=["author__name", "id"]),
+        "author__name is no field of unit.book with a column",
+    ),
+    "many-to-many": (
+        lambda books: queryset(books, key=["tags", "id"]),
+        "tags is no field of unit.book with a column",
+    ),
+    "random": (lambda books: queryset(books.order_by("?")), "? is no field of unit.book"),
+    "expression": (
+        lambda books: queryset(books.order_by(books.model.by_title(), "id")),
+        "it is ordered by an expression: give fields, as key=",
+    ),
+    "two orders": (
+        lambda books: queryset(books.order_by("id"), key="id"),
+        "it has an order_by beside key=: give one of the two",
+    ),
+    "union": (
+        lambda books: queryset(books.union(books)),
+        "a union has no pages: iterate its querysets one by one",
+    ),
+    "deferred": (
+        lambda books: list(queryset(books.defer("shelf"), key=["shelf", "id"])),
+        "shelf is of the key, and must not be deferred",
+    ),
+    "values without the key": (
+        lambda books: list(queryset(books.values("title"))),
+        "its rows do not tell their id: take objects, or values() or values_list(named=True) with",
+    ),
+    "bare values": (
+        lambda books: list(queryset(books.values_list("id"))),
+        "its rows do not tell their id",
+    ),
+    "flat values": (
+        lambda books: list(queryset(books.values_list("id", flat=True))),
+        "its rows do not tell their id",
+    ),
+    "named values without the key": (
+        lambda books: list(queryset(books.values_list("title", named=True))),
+        "its rows do not tell their id",
+    ),
+    "rows that a join gives twice": (
+        lambda books: list(queryset(books.filter(tags__id__gt=0), page=1)),
+        "two rows have the key [2], and one of them could be skipped",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", sorted(REFUSED))
+def test_a_queryset_in_which_rows_could_be_skipped_is_refused(why: str, shop: Any) -> None:
+    make, message = REFUSED[why]
+    with pytest.raises(InvalidStepError) as refusal:
+        make(shop.Book.objects.all())
+    assert str(refusal.value).startswith("queryset: ")
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_slice_is_refused_by_django(shop: Any) -> None:
+    with pytest.raises(TypeError, match="slice"):
+        queryset(shop.Book.objects.all()[:5])
+
+
+def test_rows_that_a_join_gives_twice_may_be_made_distinct(shop: Any) -> None:
+    books = shop.Book.objects.filter(tags__id__gt=0).distinct()
+    assert [book.id for book in queryset(books, page=1)] == [1, 2, 4, 5, 7, 8, 10]
+
+
+def test_keys_of_an_inherited_model_are_known(shop: Any) -> None:
+    shop.Novel.objects.create(
+        id=50, title="n", shelf=9, place=9, author=shop.Author.objects.first(), hero="h"
+    )
+    novels = shop.Novel.objects.all()
+    assert [novel.hero for novel in queryset(novels)] == ["h"]
+    assert [novel.hero for novel in queryset(novels, key="-title")] == ["h"]
+
+
+# Values of keys
+
+VALUES: dict[str, list[Any]] = {
+    "number": [-(2**62), 0, 2**62],
+    "flag": [False, True],
+    "text": ["", "'; --", "100%", "A", "a", "ä", "😀"],
+    "data": [b"", b"\x00", b"\xff\x00"],
+    "day": [date(1, 1, 1), date(2024, 2, 29)],
+    "moment": [
+        datetime(2024, 2, 29, tzinfo=timezone.utc),
+        datetime(2024, 2, 29, 0, 0, 0, 1, tzinfo=timezone.utc),
+    ],
+    "hour": [time(0), time(23, 59, 59, 999_999)],
+    "span": [timedelta(microseconds=1), timedelta(days=9)],
+    "price": [Decimal("-1.10"), Decimal("0.10"), Decimal("0.11"), Decimal("10.00")],
+    "code": [UUID(int=0), UUID(int=2**127 + 1)],
+}
+
+
+@pytest.mark.parametrize("field", sorted(VALUES))
+def test_a_value_of_a_key_survives_the_record(field: str, shop: Any) -> None:
+    for value in VALUES[field]:
+        shop.Value.objects.create(**{field: value})
+        shop.Value.objects.create(**{field: value})
+    source = queryset(shop.Value.objects.order_by(field, "-id"), page=1)
+    found = [getattr(row, field) for row in source]
+    assert found == sorted(VALUES[field] * 2)
+    assert_law(lambda: source, plain=False)
+
+
+# Transactions
+
+
+def test_a_queryset_is_read_outside_of_transactions(shop: Any, job: Job, django: Any) -> None:
+    @step
+    def visit(step: Step) -> int:
+        step.guard(django.connection)
+        for book in step.each(queryset(shop.Book.objects.all(), page=3)):
+            with django.transaction.atomic():
+                book.save()
+        return shop.Book.objects.count()  # type: ignore[no-any-return]  # Django has no types
+
+    assert job.execute(visit).result == 10
+
+
+def test_a_loop_within_an_atomic_block_is_refused(shop: Any, job: Job, django: Any) -> None:
+    @step
+    def visit(step: Step) -> None:
+        with django.transaction.atomic():
+            for _ in step.each(shop.Book.objects.all()):
+                pass
+
+    assert isinstance(job.execute(visit).error, CheckpointError)
+
+
+def test_djangos_connection_is_one_of_the_db_api(shop: Any, job: Job, django: Any) -> None:
+    sql = "SELECT id, title FROM unit_book WHERE title LIKE 't%%' AND id > %s"
+    for key in ("id", ["-title", "id"]):
+        source = query(django.connection, sql, [2], key=key, page=3, paramstyle="format")
+        assert sorted(row[0] for row in source) == list(range(3, 11))
+    sql = "SELECT id, title FROM unit_book WHERE title LIKE 't%'"
+    source = query(django.connection, sql, key="id", page=3, paramstyle="format")
+    assert len(list(source)) == 10
+
+
+# What is loaded
+
+
+def test_neither_django_nor_sqlalchemy_is_loaded_without_an_object_of_theirs() -> None:
+    code = """
+import sys
+from rq_steps.sources import *
+from rq_steps.sources import query, queryset, rows, source_of
+import sqlite3
+source_of([1]); source_of(range(3)); source_of(iter(()))
+list(query(sqlite3.connect(":memory:"), "SELECT 1 AS id", key="id"))
+loaded = {"django", "sqlalchemy"} & set(sys.modules)
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

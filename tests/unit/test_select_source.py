@@ -1,0 +1,576 @@
+"""`rows`: a select of SQLAlchemy."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Engine,
+    Enum,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Interval,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Time,
+    Uuid,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    union_all,
+    update,
+)
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    mapped_column,
+    relationship,
+    scoped_session,
+    sessionmaker,
+)
+from sqlalchemy.pool import StaticPool
+
+from rq_steps import CheckpointError, InvalidStepError, Step, step
+from rq_steps.sources import Source, rows
+from tests.unit.memory import Job
+from tests.unit.test_sources_law import assert_law
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class User(Base):
+    __tablename__ = "users"
+    __table_args__ = (
+        Index("by_city_and_name", "city", "name", unique=True),
+        Index("of_some", "born", unique=True, sqlite_where=text("born > 10")),
+        Index("by_lower_name", text("lower(name)"), unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    city: Mapped[str]
+    born: Mapped[int]
+    email: Mapped[str | None] = mapped_column(unique=True)
+    code: Mapped[str] = mapped_column(unique=True)
+    weight: Mapped[float] = mapped_column(Float, unique=True)
+    orders: Mapped[list[Order]] = relationship(back_populates="user")
+
+
+class Order(Base):
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    user: Mapped[User] = relationship(back_populates="orders")
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """Ten users; each but the last has as many orders as the last digit of his id tells."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        for number in range(1, 11):
+            user = {"id": number, "name": f"n{number}", "city": "c", "born": number % 3}
+            unique = {"code": f"c{number}", "weight": number / 10}
+            connection.execute(insert(User).values(**user, **unique))
+        for user_id in (1, 2, 2, 3, 3, 3):
+            connection.execute(insert(Order).values(user_id=user_id))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["native", "generator"])
+def job(request: pytest.FixtureRequest) -> Job:
+    return Job(native=request.param == "native", pickling=False)
+
+
+@pytest.fixture
+def statements(engine: Engine) -> list[str]:
+    """What the database is asked, from now on."""
+    asked: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(*given: Any) -> None:
+        asked.append(given[2])
+
+    return asked
+
+
+# What is handed out
+
+
+def test_columns_are_handed_out_as_rows(engine: Engine) -> None:
+    first = next(iter(rows(select(User.id, User.name.label("called")), engine)))
+    assert first == (1, "n1")
+    assert first._mapping == {"id": 1, "called": "n1"}
+
+
+def test_objects_of_a_mapped_class_are_handed_out_themselves(engine: Engine) -> None:
+    assert [user.name for user in rows(select(User), engine, page=3)][:2] == ["n1", "n2"]
+
+
+def test_a_key_that_is_not_selected_is_read_and_not_handed_out(engine: Engine) -> None:
+    source = rows(select(User.name), engine, key=User.id.desc(), page=3)
+    assert list(source)[:2] == [("n10",), ("n9",)]
+    assert next(iter(source))._mapping == {"name": "n10"}
+    assert_law(lambda: source)
+
+
+def test_rows_of_several_classes_are_handed_out_as_they_are(engine: Engine) -> None:
+    statement = select(Order, User.name).join(User)
+    source = rows(statement, engine, page=2)
+    assert [(row.Order.id, row.name) for row in source][:3] == [(1, "n1"), (2, "n2"), (3, "n2")]
+    assert [cursor for _, cursor in source.open([4])] == [[5], [6]]
+
+
+def test_an_alias_is_a_table(engine: Engine) -> None:
+    other = aliased(User)
+    source = rows(select(other).where(other.id > 8), engine, key=other.code.desc())
+    assert [user.id for user in source] == [9, 10]
+    assert source.contract == ["-users.code"]
+
+
+def test_a_table_without_a_class_will_do(engine: Engine) -> None:
+    table = Base.metadata.tables["users"]
+    assert [row.id for row in rows(select(table), engine, page=4)] == list(range(1, 11))
+
+
+def test_a_join_may_give_each_row_of_the_key_once(engine: Engine) -> None:
+    statement = select(User).join(Order).distinct()
+    assert [user.id for user in rows(statement, engine, page=2)] == [1, 2, 3]
+
+
+def test_a_count_is_made_when_it_is_asked_for_and_once(
+    engine: Engine, statements: list[str]
+) -> None:
+    for statement in (select(User).where(User.id > 3), select(User.name).where(User.id > 3)):
+        source = rows(statement, engine, count=True)
+        statements.clear()
+        assert source.total == 7
+        assert source.total == 7
+        assert len(statements) == 1
+
+
+# What is refused
+
+CITIES = select(User.city).group_by(User.city)
+REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
+    "no primary key": (
+        lambda engine: rows(select(CITIES.subquery()), engine),
+        "what it is from has no primary key: give key=",
+    ),
+    "nothing to select from": (
+        lambda engine: rows(select(func.now()), engine),
+        "what it is from has no primary key: give key=",
+    ),
+    "not unique": (
+        lambda engine: rows(select(User), engine, key=[User.city, User.born]),
+        "the key users.city, users.born is not known to be unique, and rows could be skipped: add ",
+    ),
+    "unique by a partial index": (
+        lambda engine: rows(select(User), engine, key=User.born),
+        "the key users.born is not known to be unique",
+    ),
+    "unique by an expression": (
+        lambda engine: rows(select(User), engine, key=User.name),
+        "the key users.name is not known to be unique",
+    ),
+    "no column": (lambda engine: rows(select(User), engine, key=[]), "the key nothing is not"),
+    "nullable": (
+        lambda engine: rows(select(User), engine, key=[User.email, User.id]),
+        "users.email may be NULL (nullable), which is before and behind no other",
+    ),
+    "outer join": (
+        lambda engine: rows(select(User).outerjoin(Order), engine, key=[Order.id, User.id]),
+        "orders.id may be NULL (outer join)",
+    ),
+    "full join": (
+        lambda engine: rows(select(User).join(Order, full=True), engine),
+        "users.id may be NULL (outer join)",
+    ),
+    "float": (
+        lambda engine: rows(select(User), engine, key=User.weight),
+        "users.weight is a float, which is not exact: no key",
+    ),
+    "column of another table": (
+        lambda engine: rows(select(User), engine, key=Order.id),
+        "orders.id is no column of a table that it is from",
+    ),
+    "expression": (
+        lambda engine: rows(select(User), engine, key=func.lower(User.code)),
+        "lower(users.code) is no column of a table that it is from",
+    ),
+    "column of a subquery": (
+        lambda engine: rows(select(one := select(User).subquery()), engine, key=one.c.id),
+        "is no column of a table that it is from",
+    ),
+    "name": (lambda engine: rows(select(User), engine, key="id"), "id is no column of a table"),
+    "place of NULLs": (
+        lambda engine: rows(select(User), engine, key=User.id.desc().nulls_last()),
+        "a key is of columns, their asc() or desc(), found users.id DESC NULLS LAST",
+    ),
+    "order by": (
+        lambda engine: rows(select(User).order_by(User.id), engine),
+        "it has ORDER BY, and pages have their own: give the order as key=",
+    ),
+    "limit": (
+        lambda engine: rows(select(User).limit(5), engine),
+        "it has LIMIT or OFFSET, and pages have their own: break the loop instead",
+    ),
+    "offset": (lambda engine: rows(select(User).offset(5), engine), "it has LIMIT or OFFSET"),
+    "fetch": (lambda engine: rows(select(User).fetch(5), engine), "it has LIMIT or OFFSET"),
+    "group by": (
+        lambda engine: rows(CITIES, engine),
+        "it has GROUP BY, and pages have their own: select from it as a subquery",
+    ),
+    "distinct without the key": (
+        lambda engine: rows(select(User.city).distinct(), engine),
+        "it has DISTINCT, and not all of its key is selected: select users.id, too",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", sorted(REFUSED))
+def test_a_select_in_which_rows_could_be_skipped_is_refused(why: str, engine: Engine) -> None:
+    make, message = REFUSED[why]
+    with pytest.raises(InvalidStepError) as refusal:
+        make(engine)
+    assert str(refusal.value).startswith("select: ")
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        [User.id],
+        [User.born, User.id],
+        [User.born.desc(), User.id.asc()],
+        [User.code],
+        [User.city, User.name.desc()],
+        [User.city.desc(), User.born, User.name],
+    ],
+)
+def test_a_key_with_the_primary_key_or_a_unique_constraint_is_taken(
+    key: list[Any], engine: Engine
+) -> None:
+    assert_law(lambda: rows(select(User.id, User.name), engine, key=key, page=3))
+
+
+def test_rows_that_a_join_gives_twice_are_an_error_and_never_skipped(engine: Engine) -> None:
+    for page in (1, 2, 3):
+        with pytest.raises(InvalidStepError, match=r"^select: two rows have the key \[2\], and "):
+            list(rows(select(User).join(Order), engine, page=page))
+
+
+def test_a_row_that_a_join_gives_twice_is_an_error_before_it_is_handed_out(engine: Engine) -> None:
+    source = rows(select(User).join(Order), engine, page=1)
+    given: list[int] = []
+    with pytest.raises(InvalidStepError):
+        given.extend(user.id for user, _ in source.open(None))
+    assert given == [1]
+
+
+@pytest.mark.parametrize("bind", [None, "sqlite://", object, Session])
+def test_what_reads_no_rows_is_refused(bind: Any) -> None:
+    with pytest.raises(TypeError, match=r"^rows reads through an Engine, Connection, Session or "):
+        rows(select(User), bind)
+
+
+def test_only_a_select_is_taken(engine: Engine) -> None:
+    for other in (User, text("SELECT 1"), union_all(select(User.id), select(User.id))):
+        with pytest.raises(TypeError, match=r"^rows takes a select of SQLAlchemy, found "):
+            rows(other, engine)  # type: ignore[arg-type]  # that is what is tested
+
+
+@pytest.mark.parametrize("make", [lambda _: select(User), lambda session: session.query(User)])
+def test_a_bare_select_is_refused_and_told_what_it_needs(make: Any, job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(make(Session()))
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert "use step.each(rows(select(...), engine)), with rq_steps.sources.rows" in str(error)
+
+
+# Values of keys
+
+NAIVE = datetime.fromisoformat("2024-02-29")
+VALUES: dict[str, tuple[Any, list[Any]]] = {
+    "int": (Integer(), [-(2**62), 0, 2**62]),
+    "bool": (Boolean(), [False, True]),
+    "str": (String(), ["", "'; --", "A", "a", "ä", "😀"]),
+    "bytes": (LargeBinary(), [b"", b"\x00", b"\xff\x00"]),
+    "date": (Date(), [date.min, date(2024, 2, 29)]),
+    "datetime": (DateTime(), [NAIVE, NAIVE + timedelta(microseconds=1)]),
+    "time": (Time(), [time(0), time(23, 59, 59, 999_999)]),
+    "interval": (Interval(), [timedelta(microseconds=1), timedelta(days=9)]),
+    "UUID": (Uuid(), [UUID(int=0), UUID(int=2**127 + 1)]),
+}
+
+
+@pytest.mark.parametrize("name", sorted(VALUES))
+def test_a_value_of_a_key_survives_the_record(name: str, engine: Engine) -> None:
+    kind, values = VALUES[name]
+    table = Table("values_of_keys", MetaData(), Column("key", kind, primary_key=True))
+    table.create(engine)
+    with engine.begin() as connection:
+        connection.execute(insert(table), [{"key": value} for value in values])
+    assert [row.key for row in rows(select(table), engine, page=1)] == values
+    assert_law(lambda: rows(select(table), engine, page=1), plain=False)
+
+
+def test_a_decimal_is_a_key(engine: Engine) -> None:
+    kind = Numeric(12, 2).with_variant(String(), "sqlite")
+    table = Table("decimals", MetaData(), Column("key", kind, primary_key=True))
+    assert rows(select(table), engine).contract == ["decimals.key"]
+    source: Any = rows(select(table), engine)
+    assert source._key([Decimal("0.10")]) == (Decimal("0.10"),)
+
+
+def test_a_value_that_no_cursor_holds_is_refused(engine: Engine) -> None:
+    import enum
+
+    class Colour(enum.Enum):
+        RED = 1
+
+    table = Table("colours", MetaData(), Column("key", Enum(Colour), primary_key=True))
+    table.create(engine)
+    with engine.begin() as connection:
+        connection.execute(insert(table).values(key=Colour.RED))
+    with pytest.raises(InvalidStepError, match=r"^select: colours.key cannot be of the key, since"):
+        list(rows(select(table), engine))
+
+
+# Transactions, connections and sessions
+
+
+def test_an_engine_gives_a_connection_for_each_page(tmp_path: Any) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'users'}")
+    Base.metadata.create_all(engine)
+    pool: Any = engine.pool
+    with Session(engine) as session:
+        session.add_all(User(name=c, city=c, born=1, code=c, weight=ord(c)) for c in "abcde")
+        session.commit()
+    for statement in (select(User), select(User.id)):
+        for _ in rows(statement, engine, page=2):
+            assert pool.checkedout() == 0
+    engine.dispose()
+
+
+@pytest.mark.parametrize("statement", [select(User.id), select(User)], ids=["columns", "objects"])
+def test_a_connection_is_left_out_of_a_transaction(
+    statement: Any, engine: Engine, job: Job
+) -> None:
+    @step
+    def visit(step: Step, connection: Any) -> int:
+        step.guard(connection)
+        return sum(1 for _ in step.each(rows(statement, connection, page=2)))
+
+    with engine.connect() as connection:
+        execution = job.execute(lambda: visit(connection))
+        assert not connection.in_transaction()
+    assert execution.error is None
+    assert execution.result == 10
+
+
+@pytest.mark.parametrize("statement", [select(User.id), select(User)], ids=["columns", "objects"])
+def test_a_transaction_of_the_users_is_left_open(statement: Any, engine: Engine) -> None:
+    with engine.connect() as connection, connection.begin() as transaction:
+        connection.execute(delete(User).where(User.id > 5))
+        assert len(list(rows(statement, connection, page=2))) == 5
+        assert transaction.is_active
+        transaction.rollback()
+    with Session(engine) as session:
+        session.execute(delete(User).where(User.id > 5))
+        assert len(list(rows(statement, session, page=2))) == 5
+        assert session.in_transaction()
+        session.rollback()
+        assert len(list(rows(statement, session, page=2))) == 10
+        assert not session.in_transaction()
+
+
+def test_a_session_in_a_transaction_is_refused_by_the_guard(engine: Engine, job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        with Session(engine) as session, session.begin():
+            step.guard(session)
+            for _ in step.each(rows(select(User), session)):
+                pass
+
+    assert isinstance(job.execute(visit).error, CheckpointError)
+
+
+@pytest.mark.parametrize("expires", [True, False])
+def test_objects_of_a_session_are_changed_and_committed_one_by_one(
+    expires: bool, engine: Engine, job: Job
+) -> None:
+    done = []
+
+    @step
+    def rename(step: Step) -> None:
+        with Session(engine, expire_on_commit=expires) as session:
+            step.guard(session)
+            for user in step.each(rows(select(User), session, page=4)):
+                user.name = user.name.upper()
+                session.commit()
+                done.append(user.id)
+                session.commit()
+                if len(done) % 3 == 0:
+                    job.call()
+
+    job.execute_until_done(rename)
+    assert done == list(range(1, 11))
+    with Session(engine) as session:
+        assert set(session.scalars(select(func.substr(User.name, 1, 1)))) == {"N"}
+
+
+@pytest.mark.parametrize("bind", [scoped_session, lambda maker: maker, lambda maker: maker()])
+def test_sessions_are_taken_as_they_are_used(bind: Any, engine: Engine) -> None:
+    source = rows(select(User), bind(sessionmaker(engine)), page=4)
+    assert [user.id for user in source] == list(range(1, 11))
+    source = rows(select(User.id), bind(sessionmaker(engine)), page=4)
+    assert [row.id for row in source] == list(range(1, 11))
+
+
+def test_a_session_that_begins_nothing_by_itself_is_read_through(engine: Engine) -> None:
+    with Session(engine, autobegin=False) as session:
+        assert len(list(rows(select(User), session, page=4))) == 10
+
+
+def test_objects_that_a_commit_expired_are_not_handed_out_once_their_rows_are_gone(
+    engine: Engine,
+) -> None:
+    with Session(engine) as session:
+        given = []
+        for user in rows(select(User), session, page=6):
+            given.append(user.id)
+            if user.id == 2:
+                session.execute(delete(User).where(User.id.in_([3, 5, 8])))
+            session.commit()
+    assert given == [1, 2, 4, 6, 7, 9, 10]
+
+
+def test_objects_that_a_commit_expired_are_handed_out_as_they_are_now(engine: Engine) -> None:
+    with Session(engine) as session:
+        for user in rows(select(User), session, page=6):
+            if user.id == 2:
+                session.execute(update(User).values(city="new"))
+                session.commit()
+            elif user.id > 2:
+                assert not inspect(user).expired
+                assert not session.in_transaction()
+                assert user.city == "new"
+
+
+@pytest.mark.parametrize("forget", [Session.close, Session.expunge_all, Session.rollback])
+def test_objects_belong_to_the_session_whatever_it_forgot(
+    forget: Callable[[Session], None], engine: Engine
+) -> None:
+    with Session(engine) as session:
+        for user in rows(select(User), session, page=4):
+            assert user in session
+            user.name = f"new {user.id}"
+            session.commit()
+            forget(session)
+    with Session(engine) as session:
+        names = session.scalars(select(User.name).order_by(User.id))
+        assert list(names) == [f"new {number}" for number in range(1, 11)]
+
+
+def test_an_object_that_the_user_deleted_is_not_handed_out(engine: Engine) -> None:
+    with Session(engine) as session:
+        session.execute(delete(Order))
+        session.commit()
+        given = []
+        for user in rows(select(User), session, page=4):
+            given.append(user.id)
+            other = session.get(User, user.id + 1)
+            if other is not None:
+                session.delete(other)
+            session.commit()
+    assert given == [1, 3, 5, 7, 9]
+
+
+def test_rows_of_several_objects_are_read_anew_too(engine: Engine) -> None:
+    statement = select(User, Order).outerjoin(Order).where(User.id > 2)
+    with Session(engine) as session, pytest.raises(InvalidStepError, match="two rows"):
+        list(rows(statement, session))
+    several = select(Order, User).join(User)
+    with Session(engine) as session:
+        given = []
+        for order, user in rows(several, session, page=4):
+            given.append((order.id, user.id))
+            session.execute(delete(Order).where(Order.id == 3))
+            session.commit()
+    assert given == [(1, 1), (2, 2), (4, 3), (5, 3), (6, 3)]
+
+
+def test_objects_of_an_engine_are_detached_and_can_be_read(engine: Engine) -> None:
+    for user in rows(select(User), engine, page=4):
+        assert inspect(user).detached
+        assert user.name == f"n{user.id}"
+
+
+def test_objects_do_not_pile_up_in_the_session(engine: Engine) -> None:
+    gc.disable()
+    try:
+        with Session(engine, expire_on_commit=False) as session:
+            for user in rows(select(User), session, page=2):
+                user.name += "!"
+                session.commit()
+                assert len(session.identity_map) <= 2 * 2 + 1
+    finally:
+        gc.enable()
+
+
+def test_a_page_is_one_select_that_begins_behind_a_key(
+    engine: Engine, statements: list[str]
+) -> None:
+    list(rows(select(User.id), engine, key=[User.born.desc(), User.id], page=4))
+    assert len(statements) == 3
+    assert " ".join(statements[1].split()) == (
+        "SELECT users.id, users.born AS rq_steps_key_0, users.id AS rq_steps_key_1 FROM users "
+        "WHERE users.born <= ? AND (users.born < ? OR users.id > ?) "
+        "ORDER BY users.born DESC, users.id ASC LIMIT ? OFFSET ?"
+    )
+
+
+def test_a_source_over_a_select_is_a_source(engine: Engine) -> None:
+    source: Source[Any] = rows(select(User), engine)
+    assert (source.kind, source.contract, source.unit) == ("select", ["users.id"], "rows")
+    with Session(engine) as session:
+        attached = rows(select(User), session, count=True)
+        assert (attached.kind, attached.contract, attached.unit) == (
+            "select",
+            ["users.id"],
+            "rows",
+        )
+        assert attached.total == 10
+        assert not session.in_transaction()
