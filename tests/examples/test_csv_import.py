@@ -392,8 +392,8 @@ class TestJob:
     ) -> None:
         planted = write_sample(file, 60)
         import_id, job = enqueue_import(live_jobs.queue, str(file))
-        live_jobs.kill_horse(during="process_rows", cursor=20)
-        live_jobs.kill_horse(during="process_rows", cursor=40)
+        live_jobs.kill_horse(checkpoint=20)
+        live_jobs.kill_horse(checkpoint=40)
         live_jobs.run(job)
         assert audit(file, database, planted).problems() == []
         assert load(import_id).status == "completed"
