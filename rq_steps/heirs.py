@@ -9,11 +9,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from redis.exceptions import RedisError
 
@@ -24,27 +24,28 @@ if TYPE_CHECKING:
     from rq.scheduler import RQScheduler
     from rq.worker import BaseWorker
 
+# The workers of this process that wait for jobs. A hook at the fork cannot be taken back: there is
+# one for all of them.
+_workers: WeakSet[BaseWorker] = WeakSet()
+_process: int | None = None
 _is_horse: ContextVar[bool] = ContextVar("rq_steps.is_horse", default=False)
 
 
 def disinherit_children(worker: BaseWorker) -> None:
     """From now on, what is forked from the worker has none of its connections, and on Linux ends
     with it."""
+    global _process
     if not hasattr(os, "register_at_fork"):
         return
-    reference = weakref.ref(worker)
-    process = os.getpid()
+    if _process is None:
+        os.register_at_fork(after_in_child=_begin_as_child)
+    _process = os.getpid()
+    _workers.add(worker)
 
-    def in_child() -> None:
-        nonlocal process
-        forked_from, process = process, os.getpid()
-        parent = reference()
-        if parent is not None and parent.pid == forked_from and not _is_horse.get():
-            # Until it has handlers of its own: what the worker's raise in here, Python drops.
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _disinherit(parent)
 
-    os.register_at_fork(after_in_child=in_child)
+def let_inherit(worker: BaseWorker) -> None:
+    """The worker has ended: it waits for no more jobs."""
+    _workers.discard(worker)
 
 
 @contextmanager
@@ -64,13 +65,25 @@ def release_locks_of_killed(scheduler: RQScheduler) -> None:
         scheduler.release_locks()
 
 
-def _disinherit(worker: BaseWorker) -> None:
-    """Without a word to the server: the connections are still the worker's."""
-    with suppress(RedisError):
-        worker.connection.connection_pool.disconnect()  # in a child it only forgets them
+def _begin_as_child() -> None:
+    global _process
+    forked_from, _process = _process, os.getpid()
+    parents = [worker for worker in tuple(_workers) if worker.pid == forked_from]
+    if parents and not _is_horse.get():
+        # Until it has handlers of its own: what the worker's raise in here, Python drops.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _disinherit(parents)
+
+
+def _disinherit(parents: list[BaseWorker]) -> None:
+    """Without a word to the server: the connections are still the workers'."""
+    for worker in parents:
+        with suppress(RedisError):
+            worker.connection.connection_pool.disconnect()  # in a child it only forgets them
     gc.collect()  # what is forgotten is closed: connections are part of cycles
-    if worker.pubsub is not None and worker.pubsub.connection is not None:
-        worker.pubsub.connection.disconnect()
+    for worker in parents:
+        if worker.pubsub is not None and worker.pubsub.connection is not None:
+            worker.pubsub.connection.disconnect()
     signal_when_parent_dies(signal.SIGTERM)
-    if os.getppid() != worker.pid:  # it has died already
+    if os.getppid() != parents[0].pid:  # it has died already
         os._exit(os.EX_OK)

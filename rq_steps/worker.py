@@ -22,7 +22,12 @@ from rq.version import VERSION
 from rq_steps.attention import Attention
 from rq_steps.deferral import Deferral
 from rq_steps.events import logger
-from rq_steps.heirs import disinherit_children, forking_horse, release_locks_of_killed
+from rq_steps.heirs import (
+    disinherit_children,
+    forking_horse,
+    let_inherit,
+    release_locks_of_killed,
+)
 from rq_steps.idle import IdlerMixin
 from rq_steps.outcome import Interrupted
 from rq_steps.parent import signal_when_parent_dies
@@ -229,6 +234,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
 
     def teardown(self) -> None:
         super().teardown()
+        let_inherit(self)
         if self.scheduler and not self.is_horse:
             with suppress(*AWAY):
                 release_locks_of_killed(self.scheduler)

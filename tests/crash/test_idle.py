@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from typing import Any
 
 import psutil
@@ -9,6 +12,7 @@ import pytest
 from redis import Redis
 from rq import Queue
 
+import rq_steps
 from tests.crash.jobs import Scene, import_rows
 from tests.workers import WorkerProcess, Workers, wait_until
 
@@ -66,3 +70,21 @@ def test_a_scheduler_does_not_outlive_its_worker(worker: Workers, connection: Re
     scheduler_of(running)
     running.kill()
     wait_until(lambda: not running.processes, "the scheduler lives on")
+
+
+def test_what_is_forked_when_a_worker_has_ended_keeps_its_handlers(connection: Redis) -> None:
+    """Else every process that a test, or a script, forks after a burst would die of SIGTERM."""
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        rq_steps.SimpleWorker(["default"], connection=connection).work(burst=True)
+        child = multiprocessing.get_context("fork").Process(target=exit_with_handler)
+        child.start()
+        child.join(30)
+    finally:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
+    assert child.exitcode == 0
+
+
+def exit_with_handler() -> None:
+    os._exit(int(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL))
