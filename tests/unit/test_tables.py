@@ -242,6 +242,15 @@ def test_a_buffer_in_a_key_is_bytes(buffer: Any) -> None:
     assert list(Buffers().open(None)) == [("a", [b"a"])]
 
 
+def test_a_key_that_is_another_one_in_the_database_is_an_error_and_no_endless_loop() -> None:
+    class Rounding(Moments):
+        def _read(self, after: Any) -> Any:
+            return ["a"] * 3, [[1, 2, 3] if after is None else [2, 3, 4]]
+
+    with pytest.raises(InvalidStepError, match=r"row with the key \[2\] was read behind itself"):
+        list(Rounding())
+
+
 def test_an_execution_that_dies_within_a_page_does_it_again_from_the_last_save(
     job: Job, store: Store
 ) -> None:
