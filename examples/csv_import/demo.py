@@ -7,6 +7,7 @@ end, else one that it starts for itself. File and database are in a temporary fo
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import secrets
 import signal
@@ -16,6 +17,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from redis import Redis, RedisError
 from rq import Queue
@@ -147,15 +149,17 @@ class Demo:
         """Replace the worker, in the middle of its work, by a new one."""
         old, sent = self._worker, time.monotonic()
         seconds = old.stop()
-        stopped = _cursor(old, "interrupted")
+        stopped = _place(old, "interrupted")
+        done = stopped["record"] - 1
         _say(f"  deploy {number}: SIGTERM to worker {old.number}, gone in {seconds:.2f} s")
-        _say(f"  interrupted after row {stopped:,}, with {total - stopped:,} rows left")
+        _say(f"  interrupted after row {done:,}, with {total - done:,} rows left")
         self._start_worker()
-        resumed = _cursor(self._worker, "resumed")
+        resumed = _place(self._worker, "resumed")
         seconds = time.monotonic() - sent
-        _say(f"  resumed at row {resumed + 1:,}, {seconds:.1f} s after the SIGTERM")
+        row, offset = resumed["record"], resumed["offset"]
+        _say(f"  resumed at row {row:,} (byte {offset:,}), {seconds:.1f} s after the SIGTERM")
         if resumed != stopped:
-            raise DemoError(f"resumed after row {resumed:,}, and not after row {stopped:,}")
+            raise DemoError(f"resumed at {resumed}, and not at {stopped}")
 
     def _follow_up(self) -> str:
         job = Job.fetch(summary_id(self._job), connection=self._redis)
@@ -167,9 +171,11 @@ class Demo:
         return str(job.return_value())
 
 
-def _cursor(worker: WorkerProcess, turn: str) -> int:
-    """How many rows were done at this turn, as the worker has logged it."""
-    return int(worker.wait_for(rf"{turn} at 'process_rows', cursor (\d+)")[1])
+def _place(worker: WorkerProcess, turn: str) -> dict[str, Any]:
+    """The cursor at this turn, as the worker has logged it: the row to come."""
+    logged = worker.wait_for(rf"{turn} at 'process_rows', cursor (\{{.*?\}})")[1]
+    place: dict[str, Any] = ast.literal_eval(logged)
+    return place
 
 
 def _show(found: Audit) -> None:

@@ -24,7 +24,7 @@ from rq_steps import Step, continuable, step
 
 from .database import engine
 from .models import Contact, Import, RowError, Status
-from .rows import Row, UnusableFileError, count_rows, open_rows, read_rows
+from .rows import Row, UnusableFileError, count_rows, rows_of
 
 # Built once, since building a statement takes longer than running it.
 COUNT_ROW = (
@@ -85,11 +85,17 @@ def validate(import_id: int) -> str | None:
 
 @step
 def process_rows(step: Step, import_id: int) -> None:
-    """Write every row of the file to the database, each in a transaction of its own."""
+    """Write every row of the file to the database, each in a transaction of its own.
+
+    The cursor is the place of the row in hand: after a deploy the file is read from its byte on,
+    not from the beginning.
+    """
     path = _enter(import_id, "processing")
-    with engine().connect() as connection, open_rows(path) as file:
+    with engine().connect() as connection:
         step.guard(connection)
-        for row in step.each(read_rows(file)):
+        for found in step.each(rows_of(path)):
+            place = step.cursor
+            row = Row(place["record"], place["line"], found)
             with connection.begin():
                 write_row(connection, import_id, row)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import TextIO
+from typing import Any
+
+from rq_steps.sources import BadRecord, BadRecordError, Source, csv_dicts, csv_rows
 
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+SURPLUS = "fields beyond the header"
 AMOUNT = re.compile(r"(-?)([0-9]{1,12})\.([0-9]{2})")
 
 
@@ -24,19 +25,21 @@ class Row:
 
     number: int  # the first below the header is 1
     line: int  # where it begins in the file; quoted fields may hold line breaks
-    header: list[str]
-    fields: list[str]
+    found: dict[str, Any] | BadRecord
 
     @property
     def key(self) -> str:
         """What the one who uploaded the file will know the row by."""
-        return dict(zip(self.header, self.fields, strict=False)).get("email", "")
+        return "" if isinstance(self.found, BadRecord) else _named(self.found).get("email") or ""
 
     def values(self) -> tuple[dict[str, object], list[str]]:
         """What is to be stored, and what is wrong with it: if anything is, store nothing."""
-        if len(self.fields) != len(self.header):
-            return {}, [f"row has {len(self.fields)} fields, not {len(self.header)}"]
-        named = dict(zip(self.header, self.fields, strict=True))
+        if isinstance(self.found, BadRecord):
+            return {}, [f"row cannot be read: {self.found.error}"]
+        fields, columns = _widths(self.found)
+        if fields != columns:
+            return {}, [f"row has {fields} fields, not {columns}"]
+        named = _named(self.found)
         values: dict[str, object] = {}
         messages = []
         for column, (target, read) in COLUMNS.items():
@@ -47,41 +50,51 @@ class Row:
         return values, messages
 
 
-def open_rows(path: str) -> TextIO:
-    """The file, opened as `read_rows` wants it: UTF-8, line breaks left to the csv module."""
-    return Path(path).open(encoding="utf-8-sig", newline="")
+def rows_of(path: str) -> Source[dict[str, Any] | BadRecord]:
+    """The rows below the header, for `step.each`, which goes on with them at a byte offset.
 
-
-def read_rows(file: TextIO) -> Iterator[Row]:
-    """The rows below the header. Empty lines are not rows."""
-    reader = csv.reader(file)
-    header = [name.strip().lower() for name in next(reader, [])]
-    _refuse_without(header)
-    number, line = 0, reader.line_num + 1
-    for fields in reader:
-        if fields:
-            number += 1
-            yield Row(number, line, header, fields)
-        line = reader.line_num + 1
+    Empty lines are not rows. What is not CSV in UTF-8 is one that cannot be read, and no reason to
+    refuse the others.
+    """
+    return csv_dicts(path, restkey=SURPLUS, bad="hand_out")
 
 
 def count_rows(path: str) -> int:
     """How many rows the file has.
 
     Raises:
-        UnusableFileError: columns are missing, which it names, or the file is not CSV in UTF-8.
+        UnusableFileError: columns are missing, which it names, or the header is not CSV in UTF-8.
     """
+    _refuse_without(_header(path))
+    return sum(1 for _ in rows_of(path))
+
+
+def _header(path: str) -> list[str]:
     try:
-        with open_rows(path) as file:
-            return sum(1 for _ in read_rows(file))
-    except (csv.Error, UnicodeDecodeError) as problem:
-        raise UnusableFileError(f"not a CSV file in UTF-8: {problem}") from problem
+        return [_column(name) for name in next(iter(csv_rows(path)), [])]
+    except BadRecordError as problem:
+        raise UnusableFileError(f"not a CSV file in UTF-8: {problem.bad.error}") from problem
 
 
 def _refuse_without(header: list[str]) -> None:
     missing = [column for column in COLUMNS if column not in header]
     if missing:
         raise UnusableFileError(f"missing columns: {', '.join(missing)}")
+
+
+def _widths(found: dict[str, Any]) -> tuple[int, int]:
+    """How many fields the row has, and how many columns the file."""
+    surplus: list[str] = found.get(SURPLUS, [])
+    named = [field for column, field in found.items() if column != SURPLUS]
+    return len(named) - named.count(None) + len(surplus), len(named)
+
+
+def _named(found: dict[str, Any]) -> dict[str, Any]:
+    return {_column(name): field for name, field in found.items()}
+
+
+def _column(name: str) -> str:
+    return name.strip().lower()
 
 
 def _address(text: str) -> str:

@@ -102,10 +102,12 @@ class _Feed:
 
 @dataclass
 class _Batch:
-    """Rows, the lines on which they begin, and what is wrong with some, by their index."""
+    """Rows, the lines on which they begin and those behind them, where no row need begin; and what
+    is wrong with some, by their index."""
 
     rows: list[Any] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
     wrong: dict[int, str] = field(default_factory=dict)
 
 
@@ -141,6 +143,7 @@ class Rows:
         elif rows := self._rows_of_a_line_each(at_most):
             batch.rows += rows
             batch.lines += range(line, feed.line)
+            batch.ends += range(line + 1, feed.line + 1)
         else:
             self._is_plain = False
             self._add(feed.reader_again(line), line, at_most, batch)
@@ -158,20 +161,22 @@ class Rows:
         return rows if self._feed.line - line == len(rows) and all(rows) else []
 
     def _add(self, reader: Any, first_line: int, at_most: int, batch: _Batch) -> None:
-        rows, lines = batch.rows, batch.lines
+        rows, lines, ends = batch.rows, batch.lines, batch.ends
         line, row = first_line + reader.line_num, None
         try:
             for row in islice(reader, at_most):
+                begin, line = line, first_line + reader.line_num
                 if row:
                     rows.append(row)
-                    lines.append(line)
-                line = first_line + reader.line_num
+                    lines.append(begin)
+                    ends.append(line)
         except (csv.Error, ValueError) as error:
             if self._feed.is_reading:
                 raise
             batch.wrong[len(rows)] = str(error)
             rows.append(None)
             lines.append(line)
+            ends.append(first_line + reader.line_num)
         else:
             if row and self._feed.is_over:
                 batch.wrong[len(rows) - 1] = "unexpected end of data"
@@ -182,7 +187,7 @@ class Rows:
         for line in [line for line in feed.bad if line < lines[-1]]:
             batch.wrong[bisect_right(lines, line) - 1] = feed.bad.pop(line)
         for at, why in batch.wrong.items():
-            raw = feed.raw(lines[at], lines[at + 1])
+            raw = feed.raw(lines[at], min(batch.ends[at], lines[-1]))
             rows[at] = BadRecord(lines[at], self._record + at, why, raw)
         blocks = tuple(feed.blocks) or (feed.nothing,)
         page = TextPage(rows, self._record, lines, blocks, bad=bool(batch.wrong))

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,8 +34,9 @@ from examples.csv_import.jobs import (
 )
 from examples.csv_import.models import Base, Contact, Import, RowError
 from examples.csv_import.progress import ERASE, Progress
-from examples.csv_import.rows import Row, count_rows, open_rows, read_rows
+from examples.csv_import.rows import Row, count_rows, rows_of
 from examples.csv_import.sample import write_sample
+from rq_steps import Step, continuable, step
 from rq_steps.testing import LiveJobs, Rehearsal, everywhere
 from tests.workers import Workers
 
@@ -80,9 +82,21 @@ def contact(email: str) -> Contact:
         return session.scalars(select(Contact).where(Contact.email == email)).one()
 
 
-def rows_of(file: Path) -> list[Row]:
-    with open_rows(str(file)) as text:
-        return list(read_rows(text))
+def rows_in(file: Path) -> list[Row]:
+    """As `process_rows` comes to them."""
+    rows: list[Row] = []
+
+    @step
+    def read(step: Step) -> None:
+        for found in step.each(rows_of(str(file))):
+            rows.append(Row(step.cursor["record"], step.cursor["line"], found))
+
+    @continuable
+    def read_all() -> None:
+        read()
+
+    read_all()
+    return rows
 
 
 def import_text(file: Path, text: str) -> int:
@@ -99,11 +113,11 @@ def work(queue: Queue) -> None:
 class TestRows:
     def test_a_row_knows_the_line_where_it_begins(self, file: Path) -> None:
         file.write_text(HEADER + 'a,b,c,d,"two\nlines"\n\n\n' + GOOD + GOOD, encoding="utf-8")
-        assert [(row.number, row.line) for row in rows_of(file)] == [(1, 2), (2, 6), (3, 7)]
+        assert [(row.number, row.line) for row in rows_in(file)] == [(1, 2), (2, 6), (3, 7)]
 
     def test_columns_may_stand_in_any_order_and_spelling(self, file: Path) -> None:
         file.write_text("\ufeffNote, AMOUNT,extra,Name,Email,since\n,1.00,,A,a@b.org,2026-01-31\n")
-        [row] = rows_of(file)
+        [row] = rows_in(file)
         values, messages = row.values()
         assert (values["email"], values["cents"], messages) == ("a@b.org", 100, [])
 
@@ -120,18 +134,18 @@ class TestRows:
     )
     def test_a_fault_is_told_with_its_column(self, file: Path, row: str, message: str) -> None:
         file.write_text(HEADER + row + "\n")
-        [faulty] = rows_of(file)
+        [faulty] = rows_in(file)
         assert faulty.values()[1] == [message]
 
     def test_all_faults_of_a_row_are_told(self, file: Path) -> None:
         file.write_text(HEADER + ",,,,\n")
-        [row] = rows_of(file)
+        [row] = rows_in(file)
         columns = [message.split()[0] for message in row.values()[1]]
         assert columns == ["email", "name", "since", "amount"]
 
     def test_an_amount_is_read_to_the_cent(self, file: Path) -> None:
         file.write_text(HEADER + "a@b.org,A,2026-01-31,-0.29,\n")
-        [row] = rows_of(file)
+        [row] = rows_in(file)
         assert row.values()[0]["cents"] == -29
 
 
@@ -155,11 +169,48 @@ class TestImport:
         message = load(import_text(file, "")).message
         assert message == "missing columns: email, name, since, amount, note"
 
-    def test_a_file_that_is_not_utf_8_is_refused(self, database: Path, file: Path) -> None:
-        file.write_bytes(HEADER.encode() + "a@b.org,Zoë,2026-01-31,1.00,\n".encode("latin-1"))
+    @pytest.mark.parametrize(
+        "header",
+        [
+            HEADER.encode("utf-16"),
+            "email,name,since,amount,note,größe\n".encode("latin-1"),
+            b'"email,name,since,amount,note\n',
+        ],
+    )
+    def test_a_header_that_cannot_be_read_is_refused(
+        self, database: Path, file: Path, header: bytes
+    ) -> None:
+        file.write_bytes(header)
         import_id = new_import(file)
         process_import(import_id)
+        assert load(import_id).status == "failed"
         assert (load(import_id).message or "").startswith("not a CSV file in UTF-8: ")
+
+    @pytest.mark.parametrize(
+        ("row", "reason"),
+        [
+            ("a@b.org,Zoë,2026-01-31,1.00,".encode("latin-1"), "'utf-8' codec can't decode byte"),
+            (f"a@b.org,{'x' * 200_000},2026-01-31,1.00,".encode(), "field larger than field limit"),
+        ],
+    )
+    def test_a_row_that_cannot_be_read_is_reported_with_its_line(
+        self, database: Path, file: Path, row: bytes, reason: str
+    ) -> None:
+        file.write_bytes((HEADER + GOOD + "\n").encode() + row + b"\n" + GOOD.encode())
+        import_id = new_import(file)
+        assert process_import(import_id) == "2 rows imported, 1 not"
+        [error] = errors(import_id)
+        assert (error.row, error.line, error.key) == (2, 4, "")
+        assert error.messages[0].startswith(f"row cannot be read: {reason}")
+
+    def test_a_quote_that_is_never_closed_makes_one_bad_row_of_all_that_follows(
+        self, database: Path, file: Path
+    ) -> None:
+        import_id = import_text(file, HEADER + GOOD + 'b@example.org,"Anna\n' + GOOD)
+        [error] = errors(import_id)
+        assert (error.row, error.line) == (2, 3)
+        assert error.messages == ["row cannot be read: unexpected end of data"]
+        assert load(import_id).status == "completed"
 
     def test_a_refused_file_may_be_put_right(self, database: Path, file: Path) -> None:
         import_id = import_text(file, "email\n")
@@ -217,12 +268,24 @@ class TestCuts:
         assert planted
         everywhere(make, is_right, at_most=40)
 
+    def test_the_cursor_is_the_byte_where_the_next_row_begins(
+        self, database: Path, file: Path
+    ) -> None:
+        first = 'a@example.org,"Zoë\nÅkesson",2026-01-31,1.00,\n'
+        file.write_text(HEADER + first + "\n" + GOOD + GOOD, encoding="utf-8")
+        rehearsal = Rehearsal(process_import, new_import(file))
+        rehearsal.interrupt(during="process_rows")
+        cursor: Any = rehearsal.run().executions[0].cursor
+        assert (cursor["record"], cursor["line"]) == (2, 5)
+        assert file.read_bytes()[cursor["offset"] :] == (GOOD + GOOD).encode()
+        assert rehearsal.result == "3 rows imported, 0 not"
+
 
 class TestRowsThatComeAgain:
     def test_a_row_counts_once(self, database: Path, file: Path) -> None:
         file.write_text(HEADER + GOOD + "bad,Anna,2026-01-31,1.00,\n")
         import_id = new_import(file)
-        write_all(import_id, rows_of(file) + rows_of(file))
+        write_all(import_id, rows_in(file) + rows_in(file))
         import_ = load(import_id)
         assert (import_.processed, import_.errors, len(errors(import_id))) == (2, 1, 1)
         assert contact("a@example.org").revision == 1
@@ -230,22 +293,22 @@ class TestRowsThatComeAgain:
     def test_a_row_waits_for_the_one_before_it(self, database: Path, file: Path) -> None:
         file.write_text(HEADER + GOOD + GOOD)
         import_id = new_import(file)
-        write_all(import_id, rows_of(file)[1:])
+        write_all(import_id, rows_in(file)[1:])
         assert load(import_id).processed == 0
 
     def test_a_row_that_is_cut_leaves_nothing(self, database: Path, file: Path) -> None:
         file.write_text(HEADER + GOOD)
         import_id = new_import(file)
         with pytest.raises(KeyboardInterrupt):
-            write_and_cut(import_id, rows_of(file)[0])
+            write_and_cut(import_id, rows_in(file)[0])
         assert load(import_id).processed == 0
-        write_all(import_id, rows_of(file))
+        write_all(import_id, rows_in(file))
         assert contact("a@example.org").revision == 1
 
     def test_the_numbers_are_right_wherever_it_starts_again(self, tmp_path: Path) -> None:
         file = tmp_path / "contacts.csv"
         planted = write_sample(file, 30)
-        rows = rows_of(file)
+        rows = rows_in(file)
         places = st.integers(0, len(rows))
 
         @given(st.lists(st.tuples(places, places)))
@@ -329,8 +392,8 @@ class TestJob:
     ) -> None:
         planted = write_sample(file, 60)
         import_id, job = enqueue_import(live_jobs.queue, str(file))
-        live_jobs.kill_horse(during="process_rows", cursor=20)
-        live_jobs.kill_horse(during="process_rows", cursor=40)
+        live_jobs.kill_horse(checkpoint=20)
+        live_jobs.kill_horse(checkpoint=40)
         live_jobs.run(job)
         assert audit(file, database, planted).problems() == []
         assert load(import_id).status == "completed"
@@ -400,7 +463,7 @@ class TestSample:
     def test_it_holds_what_makes_csv_hard(self, file: Path) -> None:
         planted = write_sample(file, 2_000)
         text = file.read_text(encoding="utf-8")
-        addresses = [row.key.strip().lower() for row in rows_of(file)]
+        addresses = [row.key.strip().lower() for row in rows_in(file)]
         assert '""' in text
         assert not text.isascii()
         assert count_rows(str(file)) == 2_000 < text.count("\n") - 1

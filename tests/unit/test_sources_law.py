@@ -180,6 +180,7 @@ DIALECTS: list[dict[str, Any]] = [
 @BOUNDED
 @given(texts, encodings, block_sizes, st.sampled_from(DIALECTS), st.booleans(), st.integers(1, 3))
 @example("a,b\n1,2\n", "utf-8", 1, {}, True, 1)
+@example("\na\n\n", "utf-8", 1, {"quoting": csv.QUOTE_NONNUMERIC}, False, 128)
 @example('a,"b\n', "utf-16", 2, {"strict": True}, False, 128)
 def test_the_law_of_csv_rows(
     text: str, encoding: str, size: int, dialect: dict[str, Any], header: bool, at_once: int

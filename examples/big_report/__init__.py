@@ -1,0 +1,1 @@
+"""A report over much data: models and job to copy."""

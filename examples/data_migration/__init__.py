@@ -1,0 +1,1 @@
+"""A data migration over a table that is in use meanwhile: model and job to copy."""

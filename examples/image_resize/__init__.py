@@ -1,0 +1,1 @@
+"""Thumbnails of a folder of images, across deploys: a job to copy."""

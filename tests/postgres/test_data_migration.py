@@ -1,0 +1,41 @@
+"""The example of a data migration over a real PostgreSQL, where transactions overlap."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import URL, Connection, insert
+
+from examples.data_migration import jobs
+from examples.data_migration.jobs import fill_search_names
+from examples.data_migration.models import Contact, engine
+from rq_steps import Step
+from rq_steps.testing import Rehearsal
+from tests.examples import test_data_migration
+from tests.examples.test_data_migration import search_names
+
+
+class TestOverPostgreSQL(test_data_migration.TestDataMigration):
+    @pytest.fixture
+    def url(self, postgres: str) -> str:
+        place = dict(each.split("=", 1) for each in postgres.split())
+        made = URL.create(
+            "postgresql+psycopg",
+            username=place["user"],
+            database=place["dbname"],
+            query={"host": place["host"]},
+        )
+        return made.render_as_string()
+
+    def test_a_row_whose_transaction_outlasts_its_turn_is_filled(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with engine().connect() as late:
+            late.execute(insert(Contact).values(id=1, name="Bob"))
+
+            def leave_while_busy(step: Step, connection: Connection) -> None:
+                if step.cursor == [15]:
+                    late.commit()
+
+            monkeypatch.setattr(jobs, "leave_while_busy", leave_while_busy)
+            Rehearsal(fill_search_names).run()
+        assert search_names()[1] == "bob"
