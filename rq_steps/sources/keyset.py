@@ -99,10 +99,13 @@ class KeysetSource(PagedSource[Any]):
 
     def pages(self, cursor: Any) -> Iterator[KeyedPage]:
         after = None if cursor is None else self._key(cursor)
+        cursor = after and list(after)
         self._begin()
         while True:
             items, read = self._read(after)
             keys = self._checked(read)
+            if items and [values[0] for values in keys] == cursor:
+                raise self._read_again(cursor)
             page = KeyedPage(items[: self._page], keys, cursor)
             yield page
             if len(items) <= self._page:
@@ -166,6 +169,12 @@ class KeysetSource(PagedSource[Any]):
         return InvalidStepError(
             f"{self.kind}: two rows have the key {list(key)!r}, and one of them could be skipped: "
             f"{self._names} must be unique, add columns until it is"
+        )
+
+    def _read_again(self, cursor: Any) -> InvalidStepError:
+        return InvalidStepError(
+            f"{self.kind}: the row with the key {cursor!r} was read behind itself: its values are "
+            "not the same in the database, take other columns"
         )
 
     def _has_null(self, name: str) -> InvalidStepError:

@@ -63,6 +63,7 @@ class SelectSource(KeysetSource):
         self, statement: Select[Any], bind: Any, key: Any, page: int, *, count: bool
     ) -> None:
         _refuse_clauses(statement)
+        self._bind = bind
         self._open = _opener(bind, statement)
         tables = _Tables(statement)
         self._key_columns = tables.key(key)
@@ -87,11 +88,16 @@ class SelectSource(KeysetSource):
         return [each for each in compress(item, self._mapped) if each is not None]
 
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
+        statement = self._statement if after is None else self._behind
+        bound = {_mark(number): value for number, value in enumerate(after or ())}
+        options = {"populate_existing": self._may_refresh()}
         with self._open() as opened:
-            if after is None:
-                return self._parted(opened.execute(self._statement))
-            bound = {_mark(number): value for number, value in enumerate(after)}
-            return self._parted(opened.execute(self._behind, bound))
+            return self._parted(opened.execute(statement, bound, execution_options=options))
+
+    def _may_refresh(self) -> bool:
+        """Objects that a session has already would stay as they were. Outside of a transaction no
+        change of the user's can be waiting in them."""
+        return isinstance(self._bind, Session) and not self._bind.in_transaction()
 
     def _count(self) -> int:
         statement = select(func.count()).select_from(self._given.subquery())

@@ -144,8 +144,11 @@ def test_nested_loops_visit_each_pair_once() -> None:
 
 
 @pytest.mark.usefixtures("reader")
-def test_a_transaction_an_item_passes_the_guard() -> None:
-    send_invoices = job_of(load("invoices.py").send_invoices)
+@pytest.mark.parametrize(
+    ("file", "name"), [("invoices.py", "send_invoices"), ("mark_sent.py", "mark_sent")]
+)
+def test_a_transaction_an_item_passes_the_guard(file: str, name: str) -> None:
+    send_invoices = job_of(getattr(load(file), name))
 
     def make() -> Rehearsal:
         readers.Base.metadata.drop_all(readers.engine)
@@ -160,6 +163,28 @@ def test_a_transaction_an_item_passes_the_guard() -> None:
 
     everywhere(make, check)
     readers.Base.metadata.drop_all(readers.engine)
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_reminder_is_sent_for_each_row_of_a_table() -> None:
+    readers.Base.metadata.create_all(readers.engine)
+    with Session(readers.engine) as session, session.begin():
+        session.add_all(readers.Invoice(number=number, sent=number > 1) for number in (1, 2, 3))
+    remind = job_of(load("reminders.py").remind)
+    assert_each_once(lambda: Rehearsal(remind), "send_letter", ["invoice 2", "invoice 3"])
+    readers.Base.metadata.drop_all(readers.engine)
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_query_goes_by_two_columns_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "library"
+    books = [(number, f"book {number}", number % 3 + 3) for number in range(9)]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE books (id INTEGER, title TEXT, shelf INTEGER)")
+        connection.executemany("INSERT INTO books VALUES (?, ?, ?)", books)
+    reindex = job_of(load("library.py").reindex_books)
+    expected = [f"book {number}" for number in (2, 5, 8, 1, 4, 7)]
+    assert_each_once(lambda: Rehearsal(reindex, str(path)), "reindex", expected)
 
 
 @pytest.mark.usefixtures("reader")

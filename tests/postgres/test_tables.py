@@ -134,7 +134,7 @@ def test_a_value_of_a_key_survives_the_record(kind: str, connection: Any) -> Non
         connection.execute("INSERT INTO kept VALUES (%s)", [value])
     connection.commit()
     source = query(connection, "SELECT * FROM kept", key="key", page=1)
-    assert sorted(in_utc(row[0]) for row in source) == VALUES[kind]
+    assert sorted(in_utc(row[0]) for row in source) == sorted(VALUES[kind])
     assert_law(lambda: source, plain=False)
 
 

@@ -477,6 +477,24 @@ def test_objects_that_a_commit_expired_are_not_handed_out_once_their_rows_are_go
     assert given == [1, 2, 4, 6, 7, 9, 10]
 
 
+def test_an_object_that_the_session_has_already_is_handed_out_as_it_is_now(engine: Engine) -> None:
+    with Session(engine, expire_on_commit=False) as session:
+        held = session.get_one(User, 3)
+        session.commit()
+        with engine.begin() as connection:
+            connection.execute(update(User).values(city="new"))
+        assert held in list(rows(select(User), session, page=2))
+        assert held.city == "new"
+
+
+def test_a_change_that_waits_in_an_object_is_not_read_over(engine: Engine) -> None:
+    with Session(engine, autoflush=False) as session:
+        held = session.get_one(User, 3)
+        held.city = "new"
+        assert held in list(rows(select(User), session, page=2))
+        assert held.city == "new"
+
+
 def test_objects_that_a_commit_expired_are_handed_out_as_they_are_now(engine: Engine) -> None:
     with Session(engine) as session:
         for user in rows(select(User), session, page=6):
