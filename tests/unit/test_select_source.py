@@ -165,6 +165,18 @@ def test_a_join_may_give_each_row_of_the_key_once(engine: Engine) -> None:
     assert [user.id for user in rows(statement, engine, page=2)] == [1, 2, 3]
 
 
+def test_a_join_within_a_join_is_looked_into(engine: Engine) -> None:
+    users, orders = Base.metadata.tables["users"], Base.metadata.tables["orders"]
+    other = users.alias()
+    within = orders.join(users, orders.c.user_id == users.c.id)
+    inner = select(users.c.id).select_from(other.join(within, other.c.id == orders.c.id))
+    source = rows(inner, engine, key=orders.c.id, page=2)
+    assert [row.id for row in source] == [1, 2, 2, 3, 3, 3]
+    outer = select(users.c.id).select_from(other.outerjoin(within, other.c.id == orders.c.id))
+    with pytest.raises(InvalidStepError, match=r"orders\.id may be NULL \(outer join\)"):
+        rows(outer, engine, key=orders.c.id)
+
+
 def test_a_count_is_made_when_it_is_asked_for_and_once(
     engine: Engine, statements: list[str]
 ) -> None:
