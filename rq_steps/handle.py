@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from datetime import date, datetime, timedelta
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, TypeVar, overload
 
-from rq_steps.async_loop import AsyncLoop
-from rq_steps.attention import Attention
-from rq_steps.errors import InvalidStepError, UnadvanceableCursorError, UnserializableError
-from rq_steps.loop import Loop, loop_over
+from rq_steps.errors import InvalidStepError, UnserializableError
+from rq_steps.host import Ended, Host
+from rq_steps.loops import AsyncLoop, Loop, loop_over
 from rq_steps.options import Seconds, seconds
 from rq_steps.record import Current, SourceMark
 from rq_steps.sources import (
@@ -20,40 +18,13 @@ from rq_steps.sources import (
     is_async,
     source_of,
 )
+from rq_steps.successor import successor
 from rq_steps.values import JSON, decode, encode
 
 T = TypeVar("T")
 
 # Whatever is of exactly these types cannot change, and can always be saved.
 _SCALARS = frozenset({int, str, bool, float, type(None)})
-
-
-class Host(Protocol):
-    """What a Step asks of the execution around it."""
-
-    @property
-    def attention(self) -> Attention:
-        """Looked at by every checkpoint."""
-
-    @property
-    def pickling(self) -> bool:
-        """May values be pickled?"""
-
-    @property
-    def stopping(self) -> bool:
-        """Is the worker shutting down?"""
-
-    def turn(self) -> None:
-        """A checkpoint at which somebody wants something. May raise `Interrupt`."""
-
-    def save(self) -> None:
-        """Save now. May raise `Interrupt`."""
-
-    def interrupt(self, wait: float, reason: str) -> None:
-        """Leave, and come back."""
-
-    def guard(self, connection: Any) -> None:
-        """Let no checkpoint cut a transaction of this connection."""
 
 
 _BY_HAND = SourceMark("hand", None)
@@ -148,7 +119,7 @@ class Step:
         if not self._by_hand:
             self._take_by_hand()
         if type(from_) is not int:
-            self.set(_successor(from_))
+            self.set(successor(from_))
             return
         self._cursor = from_ + 1
         if self._attention.wanted:
@@ -242,7 +213,7 @@ class Step:
         self._cursor = self.cursor
         loop, self._loop = self._loop, None
         self._attention.release()
-        self._host = _Ended(self.name, self._host)
+        self._host = Ended(self.name, self._host)
         self._attention = self._host.attention
         if loop is not None:
             loop.close()
@@ -279,7 +250,7 @@ class Step:
         self._by_hand = True
 
     def _begin_at(self, source: Described, mark: SourceMark) -> Any:
-        if isinstance(self._host, _Ended):
+        if isinstance(self._host, Ended):
             self._host.turn()
         if self._by_hand:
             raise InvalidStepError(f"step '{self.name}': each beside set and advance")
@@ -316,50 +287,6 @@ class Step:
             source.check(self._mark.contract)
         except InvalidStepError as error:
             raise InvalidStepError(f"step '{self.name}': {error}") from error
-
-
-class _Ended:
-    """The host of a step that is over."""
-
-    stopping = False
-
-    def __init__(self, name: str, host: Host) -> None:
-        self._name = name
-        self.pickling = host.pickling
-        self.attention = Attention()
-        self.attention.keep()
-
-    def turn(self) -> None:
-        raise InvalidStepError(f"step '{self._name}' is over: its Step is of no use any more")
-
-    def save(self) -> None:
-        self.turn()
-
-    def interrupt(self, wait: float, reason: str) -> None:
-        self.turn()
-
-    def guard(self, connection: Any) -> None:
-        self.turn()
-
-
-def _successor(value: Any) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value + 1
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return _next_day(value)
-    if callable(getattr(value, "succ", None)):
-        return value.succ()
-    raise UnadvanceableCursorError(
-        f"{value!r} ({type(value).__name__}) has no successor: advance takes an int, a date, "
-        "or a value with succ(); for anything else, use set"
-    )
-
-
-def _next_day(day: date) -> date:
-    try:
-        return day + timedelta(days=1)
-    except OverflowError as error:
-        raise UnadvanceableCursorError(f"there is no day after {day}") from error
 
 
 def _describe(mark: SourceMark) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from rq_steps import InvalidStepError, Step, UnserializableError, step
 from rq_steps.attention import Attention, Unattended
-from rq_steps.loop import loop_over
+from rq_steps.loops import loop_over
 from rq_steps.record import SourceMark
 from rq_steps.signals import handling
 from rq_steps.sources import IndexedSource, Source, jsonl, source_of
@@ -1043,7 +1043,8 @@ def test_the_record_keeps_the_kind_of_source_and_its_length(
 # The moment of a call
 
 
-ROOMS = ("rq_steps.loop", "rq_steps.attention", "rq_steps.sources.sequence")
+LOOPS = [f"rq_steps.loops.{room}" for room in ("pair", "cut", "sequence", "pages", "generator")]
+ROOMS = (*LOOPS, "rq_steps.attention", "rq_steps.sources.sequence")
 
 
 class Left(Exception):

@@ -519,12 +519,19 @@ MACHINE = [
     for room in (
         "attention",
         "continuation",
+        "current",
         "handle",
-        "loop",
+        "host",
+        "loops.cut",
+        "loops.generator",
+        "loops.pages",
+        "loops.pair",
+        "loops.sequence",
         "order",
         "record",
         "sources.sequence",
         "step_function",
+        "successor",
         "transactions",
     )
 ]

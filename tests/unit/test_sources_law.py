@@ -21,7 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rq_steps.attention import Attention
-from rq_steps.loop import loop_over
+from rq_steps.loops import loop_over
 from rq_steps.sources import (
     BadRecordError,
     IndexedSource,

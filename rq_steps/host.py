@@ -1,0 +1,60 @@
+"""The execution around a step, as the step sees it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from rq_steps.attention import Attention
+from rq_steps.errors import InvalidStepError
+
+
+class Host(Protocol):
+    """What a Step asks of the execution around it."""
+
+    @property
+    def attention(self) -> Attention:
+        """Looked at by every checkpoint."""
+
+    @property
+    def pickling(self) -> bool:
+        """May values be pickled?"""
+
+    @property
+    def stopping(self) -> bool:
+        """Is the worker shutting down?"""
+
+    def turn(self) -> None:
+        """A checkpoint at which somebody wants something. May raise `Interrupt`."""
+
+    def save(self) -> None:
+        """Save now. May raise `Interrupt`."""
+
+    def interrupt(self, wait: float, reason: str) -> None:
+        """Leave, and come back."""
+
+    def guard(self, connection: Any) -> None:
+        """Let no checkpoint cut a transaction of this connection."""
+
+
+class Ended:
+    """The host of a step that is over."""
+
+    stopping = False
+
+    def __init__(self, name: str, host: Host) -> None:
+        self._name = name
+        self.pickling = host.pickling
+        self.attention = Attention()
+        self.attention.keep()
+
+    def turn(self) -> None:
+        raise InvalidStepError(f"step '{self._name}' is over: its Step is of no use any more")
+
+    def save(self) -> None:
+        self.turn()
+
+    def interrupt(self, wait: float, reason: str) -> None:
+        self.turn()
+
+    def guard(self, connection: Any) -> None:
+        self.turn()

@@ -1,0 +1,45 @@
+"""A loop over items with their cursors, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from types import GeneratorType
+from typing import Any
+
+from rq_steps.attention import Attention
+from rq_steps.loops.protocol import Checkpoint
+
+
+class PairLoop:
+    """A generator that moves the cursor after the body of an item has finished."""
+
+    __slots__ = ("_attention", "_checkpoint", "_pairs", "cursor")
+
+    def __init__(
+        self,
+        pairs: Iterator[tuple[Any, Any]],
+        cursor: Any,
+        attention: Attention,
+        checkpoint: Checkpoint,
+    ) -> None:
+        self.cursor = cursor
+        self._pairs = pairs
+        self._attention = attention
+        self._checkpoint = checkpoint
+
+    def __iter__(self) -> Iterator[Any]:
+        attention = self._attention
+        for item, behind in islice(self._pairs, 1):
+            yield item
+            self.cursor = behind
+        for item, behind in self._pairs:
+            if attention.wanted:
+                self._checkpoint()
+            yield item
+            self.cursor = behind
+
+    def close(self) -> None:
+        # A generator that the user made is his own: of those, the pairs are a zip.
+        if isinstance(self._pairs, GeneratorType):
+            self._pairs.close()
