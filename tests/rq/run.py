@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -36,6 +38,9 @@ SUBJECTS = (
     "worker",
     "worker_pool",
 )
+
+SANDBOX = "/tmp/rq_shutdown"
+"""Of RQ's tests: one that was left behind by a run that was stopped would fail the next one."""
 
 # From <linux/prctl.h>.
 PR_SET_CHILD_SUBREAPER = 36
@@ -65,7 +70,12 @@ def run(folder: Path, arguments: list[str], package: str, port: int) -> int:
     pytest = [sys.executable, "-m", "pytest", "-p", "selection", "-p", "no:valkey"]
     pytest += ["--disable-warnings"]
     adopt_orphans()
-    return reap_until_exit(subprocess.Popen([*pytest, *arguments], cwd=folder, env=environment))
+    shutil.rmtree(SANDBOX, ignore_errors=True)
+    # Some of RQ's tests kill process groups: theirs must not be ours.
+    process = subprocess.Popen(
+        [*pytest, *arguments], cwd=folder, env=environment, start_new_session=True
+    )
+    return reap_until_exit(process)
 
 
 def adopt_orphans() -> None:
@@ -77,7 +87,11 @@ def adopt_orphans() -> None:
 
 def reap_until_exit(process: subprocess.Popen[bytes]) -> int:
     while True:
-        pid, status = os.wait()
+        try:
+            pid, status = os.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGINT)
+            continue
         if pid == process.pid:
             process.returncode = os.waitstatus_to_exitcode(status)
             return process.returncode
