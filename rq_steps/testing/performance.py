@@ -8,7 +8,6 @@ from typing import Any
 
 from rq_steps.attention import Attention
 from rq_steps.conclusion import ERROR, Conclusion
-from rq_steps.continuation import Continuation
 from rq_steps.current import entered
 from rq_steps.deadlines import Deadlines
 from rq_steps.events import (
@@ -30,6 +29,7 @@ from rq_steps.testing.execution import CRASHED, ERRORED, FAILED, FINISHED, INTER
 from rq_steps.testing.memory import Memory
 from rq_steps.testing.plan import Plan
 from rq_steps.testing.strikes import Crash
+from rq_steps.testing.trip import CheckedContinuation
 
 
 class Performance:
@@ -64,7 +64,7 @@ class Performance:
             died=bool(record.deaths),
             clock=clock,
         )
-        self._continuation = Continuation(record, self)
+        self._continuation = CheckedContinuation(record, self)
         self._conclusion = Conclusion(self._continuation, options, self, "", self._save_last)
         self._timeout = timeout
         self._attended_at = clock.now
@@ -115,6 +115,7 @@ class Performance:
         self._deadlines.attended(self._attended_at)
         self._attended_at = self._clock.now
         self._tell_of_gap()
+        self._continuation.check_cursor()
         departure = self._departure()
         self._deadlines.passed()
         return departure

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import date
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from rq_steps import (
     InvalidStepError,
     ResumeLimitError,
     Step,
+    UnserializableError,
     continuable,
     step,
 )
@@ -485,3 +487,65 @@ def test_a_rehearsal_says_how_it_went() -> None:
 def test_at_most_no_points_would_prove_nothing(at_most: int) -> None:
     with pytest.raises(ValueError, match="from 1: found"):
         everywhere(lambda: Rehearsal(import_rows, 3), bool, at_most=at_most)
+
+
+class Lossy:
+    """Knows when it is another, and does not take along what it holds."""
+
+    def __init__(self, held: int) -> None:
+        self.held = held
+
+    def __repr__(self) -> str:
+        return f"Lossy({self.held})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lossy) and other.held == self.held
+
+    def __hash__(self) -> int:
+        return hash(self.held)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Lossy, (0,)
+
+
+def test_a_result_that_comes_back_as_another_is_told_though_nothing_was_resumed() -> None:
+    @step
+    def give() -> Lossy:
+        return Lossy(7)
+
+    @continuable
+    def some_job() -> None:
+        give()
+
+    with pytest.raises(UnserializableError) as raised:
+        Rehearsal(some_job).run()
+    assert str(raised.value) == (
+        "result of step 'give' does not survive the record: Lossy(7) comes back as Lossy(0)"
+    )
+
+
+def test_a_cursor_that_comes_back_as_another_is_told_though_nothing_was_resumed() -> None:
+    @step
+    def move(step: Step) -> None:
+        step.set(Lossy(7))
+
+    @continuable
+    def some_job() -> None:
+        move()
+
+    with pytest.raises(
+        UnserializableError, match="cursor of step 'move' does not survive the record"
+    ):
+        Rehearsal(some_job).run()
+
+
+def test_a_pickled_result_that_its_class_does_not_compare_is_taken_as_it_is() -> None:
+    @step
+    def give() -> object:
+        return SimpleNamespace(numbers=[1, 2], what=object)
+
+    @continuable
+    def some_job() -> object:
+        return give()
+
+    assert Rehearsal(some_job).run().outcome == "finished"
