@@ -14,7 +14,15 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 from rq_steps.errors import CheckpointError, Interrupt, InvalidStepError, UnserializableError
-from rq_steps.events import StepCompleted, StepSkipped, StepStarted, listening, logger
+from rq_steps.events import (
+    Resumed,
+    Started,
+    StepCompleted,
+    StepSkipped,
+    StepStarted,
+    listening,
+    logger,
+)
 from rq_steps.handle import Step
 from rq_steps.keeper import ISOLATED, Departure, Keeper
 from rq_steps.options import StepOptions
@@ -150,6 +158,15 @@ class Continuation:
             self.record.current = self._step._as_current()
         self.record.settle()
         return self.record
+
+    def announce(self, *, resumed: bool) -> None:
+        """An execution begins, the first of its run or a later one."""
+        self.record.executions += 1
+        job_id = self.keeper.job_id
+        if resumed:
+            self.keeper.publish(Resumed(job_id, *self.place, self.record.executions))
+        else:
+            self.keeper.publish(Started(job_id))
 
     def finish(self) -> None:
         """The continuable has returned.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from math import inf
 from time import monotonic
 
+from rq_steps.events import LongGap
 from rq_steps.gaps import Gaps
 from rq_steps.keeper import MAX_RUNTIME, MAX_TOTAL_RUNTIME, TIMEOUT
 from rq_steps.options import Options
@@ -81,9 +82,15 @@ class Deadlines:
         """A checkpoint has answered the call of this moment."""
         self._slices.attended(called_at)
 
-    def gap_ending(self, step: str) -> float | None:
-        """The seconds since the checkpoint before, if those were too many for a shutdown."""
-        return self._gaps.ending(step)
+    def gap_ending(
+        self, job_id: str, step: str | None, cursor: object, after: str | None
+    ) -> LongGap | None:
+        """A checkpoint is seen here. The gap before it, if that is too long for a shutdown."""
+        named = step or after
+        seconds = self._gaps.ending(named) if named is not None else None
+        if named is None or seconds is None:
+            return None
+        return LongGap(job_id, named, seconds, GRACE)
 
     def passed(self) -> None:
         """The job goes on from its checkpoint."""

@@ -19,14 +19,14 @@ from rq_steps.conclusion import Conclusion
 from rq_steps.continuation import Continuation
 from rq_steps.current import entered
 from rq_steps.deadlines import Deadlines
-from rq_steps.events import Event, LongGap, Resumed, Started, publish
+from rq_steps.events import Event, publish
 from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import STOPPING, Departure
 from rq_steps.meta import KEY, progress
 from rq_steps.options import Options
 from rq_steps.patience import patiently
 from rq_steps.pulse import Pulse
-from rq_steps.settings import GRACE, RENEW_EVERY
+from rq_steps.settings import RENEW_EVERY
 from rq_steps.signals import ignoring
 from rq_steps.store import STARTED, Answer, Store
 from rq_steps.values import JSON
@@ -95,7 +95,7 @@ class Execution:
     def _call(self, function: Callable[[], Any], ending: ExitStack) -> Any:
         """RQ's alarm is for user code. It strikes but once, and must not fail a job that leaves."""
         try:
-            self._announce()
+            self._continuation.announce(resumed=self._claim.resumed)
             return function()
         finally:
             ending.enter_context(ignoring(ALARM))
@@ -115,14 +115,6 @@ class Execution:
             stack.enter_context(entered(self._continuation))
             self._begin_watching()
             yield None
-
-    def _announce(self) -> None:
-        record = self._claim.record
-        record.executions += 1
-        if not self._claim.resumed:
-            self.publish(Started(self.job_id))
-            return
-        self.publish(Resumed(self.job_id, *self._continuation.place, record.executions))
 
     def _begin_watching(self) -> None:
         if not self.options.save_every:
@@ -162,11 +154,9 @@ class Execution:
         return departure
 
     def _tell_of_gap(self) -> None:
-        begun, _, completed = self._continuation.place
-        step = begun or completed
-        gap = self._deadlines.gap_ending(step) if step is not None else None
-        if step is not None and gap is not None:
-            self.publish(LongGap(self.job_id, step, gap, GRACE))
+        gap = self._deadlines.gap_ending(self.job_id, *self._continuation.place)
+        if gap is not None:
+            self.publish(gap)
 
     # When to save, and when to leave
 

@@ -12,9 +12,6 @@ from rq_steps.current import entered
 from rq_steps.deadlines import Deadlines
 from rq_steps.events import (
     Event,
-    LongGap,
-    Resumed,
-    Started,
     StepSkipped,
     StepStarted,
     publish,
@@ -23,7 +20,6 @@ from rq_steps.events import (
 from rq_steps.keeper import STOPPING, Departure
 from rq_steps.options import Options
 from rq_steps.outcome import Interrupted
-from rq_steps.settings import GRACE
 from rq_steps.testing.clock import Clock
 from rq_steps.testing.execution import CRASHED, ERRORED, FAILED, FINISHED, INTERRUPTED, Execution
 from rq_steps.testing.memory import Memory
@@ -170,7 +166,7 @@ class Performance:
 
     def _call(self, function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         with entered(self._continuation):
-            self._announce()
+            self._continuation.announce(resumed=self._resumed)
             try:
                 with self._clock.timing(self._timeout):
                     return function(), None
@@ -178,19 +174,10 @@ class Performance:
                 self._error = None if self._dead else error
                 return None, error
 
-    def _announce(self) -> None:
-        record = self._continuation.record
-        record.executions += 1
-        place = self._continuation.place
-        resumed = Resumed(self.job_id, *place, record.executions)
-        self.publish(resumed if self._resumed else Started(self.job_id))
-
     def _tell_of_gap(self) -> None:
-        begun, _, completed = self._continuation.place
-        step = begun or completed
-        gap = self._deadlines.gap_ending(step) if step is not None else None
-        if step is not None and gap is not None:
-            self.publish(LongGap(self.job_id, step, gap, GRACE))
+        gap = self._deadlines.gap_ending(self.job_id, *self._continuation.place)
+        if gap is not None:
+            self.publish(gap)
 
     def _departure(self) -> Departure | None:
         strike = self._plan.come_to(*self._continuation.place)
