@@ -40,10 +40,15 @@ def close(executions: list[Execution], job: Job, worker_name: str, pipeline: Pip
         execution.delete(job=job, pipeline=pipeline)
 
 
+def close_at_once(executions: list[Execution], job: Job, worker_name: str) -> None:
+    """The same in a transaction of its own."""
+    with job.connection.pipeline() as pipeline:
+        close(executions, job, worker_name, pipeline)
+        pipeline.execute()
+
+
 def close_all_but(execution: Execution, job: Job) -> None:
     """Of a job that was canceled and put back, earlier executions may have died unseen."""
     others = [each for each in open_executions(job) if each.id != execution.id]
     if others:
-        with job.connection.pipeline() as pipeline:
-            close(others, job, str(job.worker_name or ""), pipeline)
-            pipeline.execute()
+        close_at_once(others, job, str(job.worker_name or ""))

@@ -8,7 +8,7 @@ from redis.exceptions import WatchError
 from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 
-from rq_steps.books import close, open_executions
+from rq_steps.books import close, close_at_once, open_executions
 from rq_steps.events import Died, publish
 from rq_steps.internals import enqueue
 from rq_steps.lease import lease_key
@@ -124,9 +124,7 @@ def _close_canceled(queue: Queue, job_id: str) -> None:
     """RQ forgets the executions of a job that is canceled: one may have died since."""
     job = fetch(queue, job_id)
     if job is not None and job.get_status(refresh=False) == JobStatus.CANCELED:
-        with queue.connection.pipeline() as pipeline:
-            close(open_executions(job), job, str(job.worker_name or ""), pipeline)
-            pipeline.execute()
+        close_at_once(open_executions(job), job, str(job.worker_name or ""))
 
 
 def _recover_where(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rq.job import JobStatus
 
-from rq_steps.books import close, close_all_but, is_open
+from rq_steps.books import close_all_but, close_at_once, is_open
 from rq_steps.children import ends_within
 from rq_steps.endurance import EnduranceMixin
 from rq_steps.execution import FINISHED_HERE
@@ -186,9 +186,7 @@ class SurvivorMixin(EnduranceMixin):
             pipeline.execute()
 
     def _close_execution(self, job: Job, execution: Execution) -> None:
-        with self.connection.pipeline() as pipeline:
-            close([execution], job, self.name, pipeline)
-            pipeline.execute()
+        close_at_once([execution], job, self.name)
         if hasattr(self, "executions"):
             self.executions.pop(execution.id, None)
         else:
