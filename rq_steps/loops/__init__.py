@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from types import GeneratorType
 from typing import Any
 
 from rq_steps.attention import Attention
 from rq_steps.loops.asynchronous import AsyncLoop
-from rq_steps.loops.generator import GeneratorLoop
+from rq_steps.loops.iterator import IteratorLoop
 from rq_steps.loops.pages import Pages, PagesLoop, PagesWalk
 from rq_steps.loops.pair import PairLoop
 from rq_steps.loops.protocol import Checkpoint, Loop
 from rq_steps.loops.sequence import SequenceLoop
-from rq_steps.sources import IterableSource, PagedSource, SequenceSource, Source, with_cursors
+from rq_steps.sources import IterableSource, PagedSource, SequenceSource, Source
 
 __all__ = ["AsyncLoop", "Loop", "loop_over"]
 
@@ -31,8 +30,5 @@ def loop_over(
         source.refuse_beyond(cursor)
         return SequenceLoop(source.sequence, cursor, attention, checkpoint)
     if isinstance(source, IterableSource):
-        items = source.items(cursor)
-        if isinstance(items, GeneratorType):
-            return GeneratorLoop(items, cursor, attention, checkpoint)
-        return PairLoop(with_cursors(items, cursor), cursor, attention, checkpoint)
+        return IteratorLoop(source.items(cursor), cursor, attention, checkpoint)
     return PairLoop(source.open(cursor), cursor, attention, checkpoint)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import signal
 import threading
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count, islice
 from typing import Any
 
@@ -608,23 +610,46 @@ def test_a_list_that_shrinks_ends_the_loop_as_it_would_a_bare_one(job: Job) -> N
     assert job.execute(visit).result == [0, 1, 2, 3, 4]
 
 
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def failing(good: int) -> Iterator[int]:
     yield from range(good)
     raise OSError("the source is gone")
 
 
-def test_an_error_in_the_source_leaves_the_item_before_it_done(job: Job) -> None:
+def failing_map(good: int) -> Iterator[float]:
+    """Inside the interpreter: its error leaves no frame behind."""
+    return map((1).__truediv__, [1] * good + [0])
+
+
+FAILING = pytest.mark.parametrize("failing", [failing, failing_map])
+
+
+@FAILING
+def test_an_error_in_the_source_leaves_the_item_before_it_done(
+    failing: Callable[[int], Iterator[Any]], job: Job
+) -> None:
     @step
     def visit(step: Step) -> None:
         for _ in step.each(failing(3)):
             pass
 
     execution = job.execute(visit)
-    assert isinstance(execution.error, OSError)
+    assert isinstance(execution.error, OSError | ZeroDivisionError)
     assert job.cursor == 3
 
 
-def test_an_error_in_the_source_after_a_call_leaves_the_item_before_it_done(job: Job) -> None:
+@FAILING
+def test_an_error_in_the_source_after_a_call_leaves_the_item_before_it_done(
+    failing: Callable[[int], Iterator[Any]], job: Job
+) -> None:
     @step
     def visit(step: Step) -> None:
         job.call(None)
@@ -632,7 +657,7 @@ def test_an_error_in_the_source_after_a_call_leaves_the_item_before_it_done(job:
             if item == 1:
                 job.call(None)
 
-    assert isinstance(job.execute(visit).error, OSError)
+    assert isinstance(job.execute(visit).error, OSError | ZeroDivisionError)
     assert job.cursor == 3
 
 
@@ -698,6 +723,48 @@ def test_an_item_that_reads_from_the_source_itself_is_in_hand_when_it_fails(
 
     assert isinstance(job.execute(visit).error, OSError)
     assert job.cursor == 1
+
+
+def test_an_error_thrown_into_the_loop_leaves_the_item_in_hand_undone(job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        items: Any = step.each(generated())
+        assert list(islice(items, 2)) == [0, 1]
+        items.throw(OSError)
+
+    job.execute(visit)
+    assert job.cursor == 1
+
+
+def test_a_loop_that_is_closed_leaves_the_item_in_hand_undone(job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        items: Any = step.each(generated())
+        assert list(islice(items, 2)) == [0, 1]
+        items.close()
+        step.interrupt(60, reason="rate limit")
+
+    job.execute(visit)
+    assert job.cursor == 1
+
+
+def test_a_generator_that_was_left_is_let_go_of_with_the_step(job: Job) -> None:
+    closed = []
+
+    def reading() -> Iterator[int]:
+        try:
+            yield from range(3)
+        finally:
+            closed.append(True)
+
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(reading()):
+            break
+
+    with no_garbage_collection():
+        job.execute(visit)
+        assert closed
 
 
 def test_an_interrupt_in_the_source_leaves_the_item_before_it_done(job: Job) -> None:
@@ -1043,7 +1110,7 @@ def test_the_record_keeps_the_kind_of_source_and_its_length(
 # The moment of a call
 
 
-LOOPS = [f"rq_steps.loops.{room}" for room in ("pair", "cut", "sequence", "pages", "generator")]
+LOOPS = [f"rq_steps.loops.{room}" for room in ("pair", "cut", "sequence", "pages", "iterator")]
 ROOMS = (*LOOPS, "rq_steps.attention", "rq_steps.sources.sequence")
 
 
@@ -1108,7 +1175,7 @@ def test_a_loop_is_cut_only_where_attention_can_be_had_from_a_signal_handler() -
             source_of(sized(Column, 1)),
         )
     ]
-    assert kinds == ["PairLoop"] * 4 + ["SequenceLoop", "GeneratorLoop", "PairLoop", "PairLoop"]
+    assert kinds == ["PairLoop"] * 4 + ["SequenceLoop", "IteratorLoop", "IteratorLoop", "PairLoop"]
 
 
 def test_a_loop_over_pages_is_cut_in_the_same_case() -> None:

@@ -523,7 +523,7 @@ MACHINE = [
         "handle",
         "host",
         "loops.cut",
-        "loops.generator",
+        "loops.iterator",
         "loops.pages",
         "loops.pair",
         "loops.sequence",
