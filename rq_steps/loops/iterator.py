@@ -52,8 +52,6 @@ class IteratorLoop(CutLoop):
             except BaseException:
                 self._dropped = True
                 raise
-        self._done, self._segment = self._taken(), None
-        self._attention.release()
 
     def _has_one_in_hand(self) -> bool:
         walk = None if self._walk is None else self._walk()
