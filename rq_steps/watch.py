@@ -18,7 +18,7 @@ class Watch:
 
     def __init__(self, attention: Attention) -> None:
         self._attention = attention
-        self._moment = inf
+        self._moment = self._wakes_at = inf
         self._closed = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -30,11 +30,10 @@ class Watch:
 
     def call_at(self, moment: float) -> None:
         """Call at this moment, in place of the one given before."""
-        if moment == self._moment:
-            return
         with self._changed:
             self._moment = moment
-            self._changed.notify()
+            if moment < self._wakes_at:  # else it sees so when it wakes: no save costs a wake-up
+                self._changed.notify()
         if self._thread is None and moment < inf:
             self._thread = threading.Thread(target=self._watch, name="rq_steps", daemon=True)
             with unsignalled():
@@ -56,5 +55,6 @@ class Watch:
                 if called != moment and monotonic() >= moment:
                     self._attention.call_from_thread()
                     called = moment
-                pending = inf if called == moment else moment - monotonic()
+                self._wakes_at = inf if called == moment else moment
+                pending = self._wakes_at - monotonic()
                 self._changed.wait(min(max(pending, 0), threading.TIMEOUT_MAX))

@@ -269,24 +269,24 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self._looks = 0
+        self.looks = 0
         self._looked = threading.Condition()
 
     def __call__(self) -> float:
         with self._looked:
-            self._looks += 1
+            self.looks += 1
             self._looked.notify_all()
-        return self.now
+            return self.now
 
     @contextmanager
     def looked_at(self) -> Iterator[None]:
         """Until the clock has been looked at twice more: once whether it is time, once how long
         it still takes."""
         with self._looked:
-            before = self._looks
+            before = self.looks
         yield
         with self._looked:
-            assert self._looked.wait_for(lambda: self._looks >= before + 2, DEADLINE)
+            assert self._looked.wait_for(lambda: self.looks >= before + 2, DEADLINE)
 
 
 @pytest.fixture
@@ -329,16 +329,28 @@ def test_the_watch_does_not_call_before_the_moment(
     assert not calls.wanted
 
 
-def test_another_moment_takes_the_place_of_the_one_before(
+def test_an_earlier_moment_takes_the_place_of_the_one_before(
     calls: Calls, watch: Watch, clock: Clock
 ) -> None:
     with clock.looked_at():
         watch.call_at(110)
+    clock.now = 105
+    watch.call_at(104)
+    calls.wait_for(1)
+
+
+def test_a_later_moment_takes_the_place_of_the_one_before(
+    calls: Calls, watch: Watch, clock: Clock
+) -> None:
+    with clock.looked_at():
+        watch.call_at(clock.now + 0.001)
+    watch.call_at(120)
     clock.now = 115
     with clock.looked_at():
-        watch.call_at(120)
+        watch.call_at(119)
     assert not calls.wanted
-    watch.call_at(105)
+    clock.now = 125
+    watch.call_at(118)
     calls.wait_for(1)
 
 
@@ -351,6 +363,14 @@ def test_a_moment_is_called_once(calls: Calls, watch: Watch, clock: Clock) -> No
     calls.wait_for(1)
     watch.call_at(91)
     calls.wait_for(2)
+
+
+def test_after_its_call_the_watch_rests(calls: Calls, watch: Watch, clock: Clock) -> None:
+    with clock.looked_at():
+        watch.call_at(90)
+    calls.wait_for(1)
+    watch.close()
+    assert clock.looks <= 4
 
 
 def test_a_moment_that_never_comes_costs_no_thread(watch: Watch) -> None:
