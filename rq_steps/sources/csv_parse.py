@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ Dialect: TypeAlias = "str | csv.Dialect | type[csv.Dialect]"
 
 # So few that they stay in the processor's cache, and that no garbage collection comes of them.
 _PAGE = 256
-_AT_ONCE = 128
+_AT_ONCE = 256
 # Fed to the csv module behind the last line. It is no row: if it becomes part of one all the same,
 # then that row has no end.
 _BEHIND = ["\n"]
@@ -102,12 +102,12 @@ class _Feed:
 
 @dataclass
 class _Batch:
-    """Rows, the lines on which they begin and those behind them, where no row need begin; and what
-    is wrong with some, by their index."""
+    """Rows, the lines on which they begin, and by their index: the line behind those that are not
+    followed by a row at once, and what is wrong with some."""
 
     rows: list[Any] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
+    ends: dict[int, int] = field(default_factory=dict)
     wrong: dict[int, str] = field(default_factory=dict)
 
 
@@ -117,48 +117,41 @@ class Rows:
     def __init__(self, feed: _Feed, record: int) -> None:
         self._feed = feed
         self._record = record
-        self._is_plain = True
 
     def pages(self) -> Iterator[TextPage[Any]]:
         """All rows. A page is never of more than a block, and what the next one adds to it."""
-        feed = self._feed
+        feed, line = self._feed, self._feed.line
+        while rows := self._rows_of_a_line_each(_PAGE):
+            yield self._page(rows, range(line, feed.line + 1), bad=False)
+            line = feed.line
+        batch = _Batch()
+        self._add(feed.reader_again(line), line, _PAGE, batch)
+        yield self._page_of(batch)
         while not feed.is_over:
             batch = _Batch()
             while len(batch.rows) < _PAGE and len(feed.blocks) < 2 and not feed.is_over:
-                self._take(_AT_ONCE, batch)
-            yield self._page(batch)
+                self._add(feed.reader, feed.first_line, _AT_ONCE, batch)
+            yield self._page_of(batch)
 
     def header(self) -> TextPage[Any]:
         """A page of the first row, if there is one."""
-        batch = _Batch()
-        while not batch.rows and not self._feed.is_over:
-            self._take(1, batch)
-        return self._page(batch)
-
-    def _take(self, at_most: int, batch: _Batch) -> None:
-        """Add so many rows. Empty ones do not count."""
-        feed, line = self._feed, self._feed.line
-        if not self._is_plain:
-            self._add(feed.reader, feed.first_line, at_most, batch)
-        elif rows := self._rows_of_a_line_each(at_most):
-            batch.rows += rows
-            batch.lines += range(line, feed.line)
-            batch.ends += range(line + 1, feed.line + 1)
-        else:
-            self._is_plain = False
-            self._add(feed.reader_again(line), line, at_most, batch)
+        feed, batch = self._feed, _Batch()
+        while not batch.rows and not feed.is_over:
+            self._add(feed.reader, feed.first_line, 1, batch)
+        return self._page_of(batch)
 
     def _rows_of_a_line_each(self, at_most: int) -> list[Any]:
         """So many rows, fast: where each begins need not be asked. None at all, if one of them has
         more lines, or fewer, or is bad."""
-        rows, line = list[Any](), self._feed.line
+        feed, rows, line = self._feed, list[Any](), self._feed.line
         try:
-            rows.extend(islice(self._feed.reader, at_most))
+            rows.extend(islice(feed.reader, at_most))
         except (csv.Error, ValueError):
-            if self._feed.is_reading:
+            if feed.is_reading:
                 raise
             return []
-        return rows if self._feed.line - line == len(rows) and all(rows) else []
+        are_plain = feed.line - line == len(rows) and all(rows)
+        return rows if are_plain and not any(bad < feed.line for bad in feed.bad) else []
 
     def _add(self, reader: Any, first_line: int, at_most: int, batch: _Batch) -> None:
         rows, lines, ends = batch.rows, batch.lines, batch.ends
@@ -169,28 +162,32 @@ class Rows:
                 if row:
                     rows.append(row)
                     lines.append(begin)
-                    ends.append(line)
+                else:
+                    ends.setdefault(len(rows) - 1, begin)
         except (csv.Error, ValueError) as error:
             if self._feed.is_reading:
                 raise
             batch.wrong[len(rows)] = str(error)
             rows.append(None)
             lines.append(line)
-            ends.append(first_line + reader.line_num)
         else:
             if row and self._feed.is_over:
                 batch.wrong[len(rows) - 1] = "unexpected end of data"
 
-    def _page(self, batch: _Batch) -> TextPage[Any]:
+    def _page_of(self, batch: _Batch) -> TextPage[Any]:
         rows, lines, feed = batch.rows, batch.lines, self._feed
         lines.append(feed.line if feed.end is None else min(feed.line, feed.end))
         for line in [line for line in feed.bad if line < lines[-1]]:
             batch.wrong[bisect_right(lines, line) - 1] = feed.bad.pop(line)
         for at, why in batch.wrong.items():
-            raw = feed.raw(lines[at], min(batch.ends[at], lines[-1]))
+            raw = feed.raw(lines[at], batch.ends.get(at, lines[at + 1]))
             rows[at] = BadRecord(lines[at], self._record + at, why, raw)
-        blocks = tuple(feed.blocks) or (feed.nothing,)
-        page = TextPage(rows, self._record, lines, blocks, bad=bool(batch.wrong))
+        return self._page(rows, lines, bad=bool(batch.wrong))
+
+    def _page(self, rows: list[Any], lines: Sequence[int], *, bad: bool) -> TextPage[Any]:
+        """A page of these rows. Of the lines, the last one is behind them."""
+        blocks = tuple(self._feed.blocks) or (self._feed.nothing,)
+        page = TextPage(rows, self._record, lines, blocks, bad=bad)
         self._record += len(rows)
-        feed.drop_before(lines[-1])
+        self._feed.drop_before(lines[-1])
         return page

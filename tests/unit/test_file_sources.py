@@ -261,6 +261,21 @@ def test_a_field_beyond_the_limit_is_a_bad_record_and_the_next_line_is_another()
     ]
 
 
+@pytest.mark.parametrize("behind", [b"", b"\n", b"\n\r\n2\n"])
+def test_blank_lines_behind_a_bad_record_are_none_of_its_bytes(behind: bytes) -> None:
+    _, bad, *_ = csv_rows(io.BytesIO(b'1\n"\xff\n"\n' + behind), bad="hand_out")
+    assert isinstance(bad, BadRecord)
+    assert bad.raw == b'"\xff\n"\n'
+
+
+def test_rows_that_cannot_be_decoded_among_others_of_a_line_each_are_bad() -> None:
+    data = b"".join(b"%d,\xff\n" % at if at % 300 == 299 else b"%d,a\n" % at for at in range(1000))
+    rows = list(csv_rows(io.BytesIO(data), bad="hand_out"))
+    assert [at for at, row in enumerate(rows) if isinstance(row, BadRecord)] == [299, 599, 899]
+    assert [row.line for row in rows if isinstance(row, BadRecord)] == [300, 600, 900]
+    assert rows[-1] == ["999", "a"]
+
+
 def test_a_line_that_is_no_json_and_one_that_cannot_be_decoded_are_bad_records() -> None:
     values = list(jsonl(io.BytesIO(b'1\n\n{"a"\n"\xff"\n2'), bad="hand_out"))
     assert values[0] == 1
