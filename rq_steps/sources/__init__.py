@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 from rq_steps.sources.async_iterable import AsyncIterableSource
 from rq_steps.sources.async_twin import AsyncTwin
@@ -122,7 +122,9 @@ def async_source_of(given: Iterable[T] | AsyncIterable[T]) -> AsyncSource[T]:
     """
     if isinstance(given, AsyncSource):
         return given
-    return AsyncIterableSource(given) if is_async(given) else AsyncTwin(source_of(given))
+    if is_async(given):
+        return AsyncIterableSource(given)
+    return AsyncTwin(source_of(cast("Iterable[T]", given)))
 
 
 def is_async(given: Any) -> TypeGuard[AsyncIterable[Any]]:

@@ -22,8 +22,9 @@ T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
 
 
+# One that is sync is narrower than one of either sort, and of those both give what is right.
 @overload
-def chain(*sources: Iterable[T]) -> Chain[T]: ...
+def chain(*sources: Iterable[T]) -> Chain[T]: ...  # type: ignore[overload-overlap]
 
 
 @overload

@@ -39,7 +39,19 @@ def nested(
 
 @overload
 def nested(
-    outer: Given[Outer],
+    outer: Iterable[Outer], inner: Callable[[Outer], AsyncIterable[Inner]]
+) -> AsyncNested[Outer, Inner]: ...
+
+
+@overload
+def nested(
+    outer: Iterable[Outer], inner: Callable[[Outer], Coroutine[Any, Any, Given[Inner]]]
+) -> AsyncNested[Outer, Inner]: ...
+
+
+@overload
+def nested(
+    outer: AsyncIterable[Outer],
     inner: Callable[[Outer], Given[Inner] | Coroutine[Any, Any, Given[Inner]]],
 ) -> AsyncNested[Outer, Inner]: ...
 
