@@ -181,6 +181,11 @@ def test_each_gives_the_items_of_all_sources(
     assert items_of(make()) == items
 
 
+def test_a_chain_of_perhaps_nothing_may_be_said_to_be_async(job: Job) -> None:
+    feeds = list[Any]()
+    assert run(job, lambda: async_source_of(chain(*feeds))) == []
+
+
 def test_each_gives_all_items_once_when_it_is_interrupted_after_every_one(
     wrapped: tuple[Callable[[], Any], list[Any]], job: Job
 ) -> None:
