@@ -158,8 +158,8 @@ class Nested(Nesting, PagedSource[tuple[Outer, Inner]]):
             given.close()
         if is_coroutine or is_async(given):
             raise TypeError(
-                f"{self.kind}: nobody could tell that inner gives a {type(given).__name__}: let "
-                "inner be an `async def`, or the outer source async_source_of(...)"
+                f"{self.kind}: inner gave what is async ({type(given).__name__}), and could not be "
+                "told to: let inner be an `async def`, or the outer source async_source_of(...)"
             )
         return source_of(given)
 
@@ -271,8 +271,6 @@ class Descent(Generic[Outer, Inner]):
 
     async def _ascend(self, done: InHand) -> None:
         await close(done.pairs)
-        if self._kept is not None and self._kept["behind"] == done.behind:
-            self._kept = None
         self._before, self._next, self._in_hand = done.behind, None, None
 
 

@@ -325,7 +325,6 @@ def test_a_generator_that_the_user_made_is_left_to_him(job: Job) -> None:
         rows = generated(4)
         async for _ in step.each(rows):
             break
-        step._end()
         await step._aclose()
         return [item async for item in rows]
 

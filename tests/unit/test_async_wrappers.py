@@ -304,6 +304,49 @@ def test_loops_have_none_open_but_the_sources_in_hand(
     assert log == ["outer opened", *inner, "outer closed"]
 
 
+class Answer:
+    """What a client gives: no generator, it is open until it is closed."""
+
+    def __init__(self, log: list[str], cursor: Any) -> None:
+        self.log = log
+        self.left = [(0, 1), (1, 2)][cursor or 0 :]
+        log.append("opened")
+
+    def __aiter__(self) -> Answer:
+        return self
+
+    async def __anext__(self) -> tuple[int, int]:
+        if not self.left:
+            raise StopAsyncIteration
+        return self.left.pop(0)
+
+    async def aclose(self) -> None:
+        self.log.append("closed")
+
+
+class Answering(AsyncSource[int]):
+    def __init__(self, log: list[str]) -> None:
+        self.log = log
+
+    def open(self, cursor: Any) -> AsyncIterator[tuple[int, Any]]:
+        return Answer(self.log, cursor)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda log: chain(Answering(log), Answering(log)),
+        lambda log: nested(async_source_of("ab"), lambda _: Answering(log)),
+    ],
+)
+def test_what_does_not_close_itself_is_closed_before_the_next_is_opened(
+    make: Callable[[list[str]], Any], job: Job
+) -> None:
+    log = list[str]()
+    run(job, lambda: make(log))
+    assert log[:4] == ["opened", "closed", "opened", "closed"]
+
+
 async def leave_by_break(items: AsyncIterator[Any], job: Job) -> None:
     async for _ in items:
         break
@@ -388,7 +431,6 @@ def test_a_generator_that_the_user_chained_is_left_to_him(job: Job) -> None:
         rows = generated(4)
         async for _ in step.each(chain(rows, [9])):
             break
-        step._end()
         await step._aclose()
         return [item async for item in rows]
 
