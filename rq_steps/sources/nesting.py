@@ -158,8 +158,8 @@ class Nested(Nesting, PagedSource[tuple[Outer, Inner]]):
             given.close()
         if is_coroutine or is_async(given):
             raise TypeError(
-                f"{self.kind}: inner gave what is async ({type(given).__name__}), and could not be "
-                "told to: let inner be an `async def`, or the outer source async_source_of(...)"
+                f"{self.kind}: inner gave what is async ({type(given).__name__}), which could not "
+                "be known: let inner be an `async def`, or the outer source async_source_of(...)"
             )
         return source_of(given)
 
