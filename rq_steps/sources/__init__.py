@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 from rq_steps.sources.async_iterable import AsyncIterableSource
+from rq_steps.sources.async_twin import AsyncTwin
 from rq_steps.sources.iterable import IterableSource, refuse_unstable, with_cursors
 from rq_steps.sources.protocol import (
     AsyncSource,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from rq_steps.sources.parquet import parquet_rows as parquet_rows
     from rq_steps.sources.text_file import BadRecord as BadRecord
     from rq_steps.sources.text_file import BadRecordError as BadRecordError
+
+T = TypeVar("T")
 
 __all__ = [
     "AsyncIterableSource",
@@ -109,9 +112,19 @@ def source_of(given: Sequence[Any] | Iterable[Any]) -> Source[Any]:
     return IterableSource(given)
 
 
-def async_source_of(given: AsyncIterable[Any]) -> AsyncSource[Any]:
-    """The async source over what a user handed to `step.each`: a source is its own."""
-    return given if isinstance(given, AsyncSource) else AsyncIterableSource(given)
+def async_source_of(given: Iterable[T] | AsyncIterable[T]) -> AsyncSource[T]:
+    """The source for `async for` over what a user handed to `step.each`.
+
+    An async source is its own. A sync one has the same cursor, and awaits nothing.
+
+    Raises:
+        InvalidStepError, TypeError: as `source_of`.
+    """
+    if isinstance(given, AsyncSource):
+        return given
+    if is_async(given):
+        return AsyncIterableSource(given)
+    return AsyncTwin(source_of(cast("Iterable[T]", given)))
 
 
 def is_async(given: Any) -> TypeGuard[AsyncIterable[Any]]:

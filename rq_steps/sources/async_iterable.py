@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Generic, TypeVar
 
 from rq_steps.errors import InvalidStepError
@@ -17,15 +17,21 @@ class AsyncIterableSource(AsyncSource[T]):
 
     On resume as many items are read again, and dropped: a new iterable has to be made by each
     execution, and has to give the same items in the same order.
+
+    A generator that the user made is his own, and is left open, unless it is `owned`. One that the
+    iterable made when it was asked for its items is nobody else's.
     """
 
     kind = "async iterable"
 
-    def __init__(self, iterable: AsyncIterable[T]) -> None:
+    def __init__(self, iterable: AsyncIterable[T], *, owned: bool = False) -> None:
         self._iterable = iterable
+        self._owned = owned
 
     def open(self, cursor: int | None) -> AsyncIterator[tuple[T, int]]:
-        return Counted(aiter(self._iterable), cursor or 0)
+        items = aiter(self._iterable)
+        owned = self._owned or items is not self._iterable
+        return Counted(items, cursor or 0, owned=owned)
 
 
 class Counted(Generic[Item]):
@@ -34,9 +40,10 @@ class Counted(Generic[Item]):
     It is no generator: who gives up waiting for an item would end that for good.
     """
 
-    def __init__(self, items: AsyncIterator[Item], cursor: int) -> None:
+    def __init__(self, items: AsyncIterator[Item], cursor: int, *, owned: bool) -> None:
         self._items = items
         self._begin = cursor
+        self._owned = owned
         self._done = 0
 
     def __aiter__(self) -> AsyncIterator[tuple[Item, int]]:
@@ -48,6 +55,10 @@ class Counted(Generic[Item]):
         item = await anext(self._items)
         self._done += 1
         return item, self._done
+
+    async def aclose(self) -> None:
+        if self._owned and isinstance(self._items, AsyncGenerator):
+            await self._items.aclose()
 
     async def _drop(self) -> None:
         try:

@@ -2,79 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar, overload
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources import source_of
-from rq_steps.sources.protocol import Page, PagedSource
-from rq_steps.sources.wrapped import check_kept, pages_of, refuse_other_fields, total_of
+from rq_steps.sources import async_source_of, is_async, source_of
+from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource
+from rq_steps.sources.wrapped import (
+    async_pairs_of,
+    check_kept,
+    close,
+    pages_of,
+    refuse_other_fields,
+    total_of,
+)
 from rq_steps.values import JSON
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
 
 
-def chain(*sources: Iterable[T]) -> Chain[T]:
+# One that is sync is narrower than one of either sort, and of those both give what is right.
+@overload
+def chain(*sources: Iterable[T]) -> Chain[T]: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def chain(*sources: Iterable[T] | AsyncIterable[T]) -> AsyncChain[T]: ...
+
+
+def chain(*sources: Any) -> Any:
     """The items of the first source, then those of the next. None but the one in hand is open.
 
     Args:
         sources: whatever `step.each` takes, of different kinds if need be. They have to be as many
-            on resume, and each has to be of the same kind.
+            on resume, and each has to be of the same kind. If one of them is async, the chain is
+            for `async for`.
 
     Raises:
         InvalidStepError, TypeError: as `step.each` of one of the sources.
     """
-    return Chain(sources)
+    return AsyncChain(sources) if any(map(is_async, sources)) else Chain(sources)
 
 
-class Chain(PagedSource[T]):
+class Chaining(Described):
     """The cursor is the index of a source, and the cursor of that source."""
 
     kind = "chain"
 
-    def __init__(self, sources: Sequence[Iterable[T]]) -> None:
-        self._sources = [source_of(each) for each in sources]
+    def __init__(self, sources: Sequence[Described]) -> None:
+        self._described = sources
 
     @property
     def contract(self) -> list[JSON]:
-        return [each.mark.dump() for each in self._sources]
+        return [each.mark.dump() for each in self._described]
 
     @property
     def total(self) -> int | None:
-        return total_of(self._sources)[0]
+        return total_of(self._described)[0]
 
     @property
     def unit(self) -> str:
-        return total_of(self._sources)[1]
+        return total_of(self._described)[1]
 
     def check(self, kept: Any) -> None:
-        if len(self._sources) != len(kept):
+        if len(self._described) != len(kept):
             raise InvalidStepError(
-                f"{self.kind}: found {len(self._sources)} sources, expected {len(kept)}"
+                f"{self.kind}: found {len(self._described)} sources, expected {len(kept)}"
             )
-        for index, (source, mark) in enumerate(zip(self._sources, kept, strict=True)):
+        for index, (source, mark) in enumerate(zip(self._described, kept, strict=True)):
             try:
                 check_kept(source, mark)
             except InvalidStepError as error:
                 raise InvalidStepError(f"{self.kind}, source {index}: {error}") from error
 
-    def pages(self, cursor: Any) -> Iterator[LinkPage[T]]:
+    def place(self, cursor: Any) -> tuple[int, Any]:
+        """The index of a source, and the cursor of that."""
         if cursor is None:
-            cursor = {"source": 0, "cursor": None}
+            return 0, None
         refuse_other_fields(cursor, self.kind, "source", "cursor")
-        begin, within = self._index(cursor["source"]), cursor["cursor"]
+        index = cursor["source"]
+        if type(index) is not int or not 0 <= index <= len(self._described):
+            raise InvalidStepError(
+                f"{self.kind}: the cursor is in source {index!r} of {len(self._described)}"
+            )
+        return index, cursor["cursor"]
+
+
+class Chain(Chaining, PagedSource[T]):
+    """Of sync sources."""
+
+    def __init__(self, sources: Sequence[Iterable[T]]) -> None:
+        self._sources = [source_of(each) for each in sources]
+        super().__init__(self._sources)
+
+    def pages(self, cursor: Any) -> Iterator[LinkPage[T]]:
+        begin, within = self.place(cursor)
         for index, source in enumerate(self._sources[begin:], begin):
             for page in pages_of(source, within):
                 yield LinkPage(page, index)
             within = None
-
-    def _index(self, index: Any) -> int:
-        if type(index) is not int or not 0 <= index <= len(self._sources):
-            raise InvalidStepError(
-                f"{self.kind}: the cursor is in source {index!r} of {len(self._sources)}"
-            )
-        return index
 
 
 class LinkPage(Generic[Item]):
@@ -86,4 +113,57 @@ class LinkPage(Generic[Item]):
         self._index = index
 
     def cursor(self, done: int) -> dict[str, Any]:
-        return {"source": self._index, "cursor": self._page.cursor(done)}
+        return _cursor(self._index, self._page.cursor(done))
+
+
+class AsyncChain(Chaining, AsyncSource[T]):
+    """Of sources one of which is async, at least."""
+
+    def __init__(self, sources: Sequence[Iterable[T] | AsyncIterable[T]]) -> None:
+        self._sources = [async_source_of(each) for each in sources]
+        super().__init__(self._sources)
+
+    def open(self, cursor: Any) -> AsyncIterator[tuple[T, Any]]:
+        return Linked(self._sources, *self.place(cursor))
+
+
+class Linked(Generic[T]):
+    """The items of one source after the other, each with the cursor behind it.
+
+    Who gives up waiting for an item, and asks again, asks the same source.
+    """
+
+    def __init__(self, sources: Sequence[AsyncSource[T]], index: int, within: Any) -> None:
+        self._sources = sources
+        self._index = index
+        self._within = within
+        self._pairs: AsyncIterator[tuple[T, Any]] | None = None
+
+    def __aiter__(self) -> AsyncIterator[tuple[T, Any]]:
+        return self
+
+    async def __anext__(self) -> tuple[T, Any]:
+        while self._index < len(self._sources):
+            try:
+                item, behind = await anext(self._opened())
+            except StopAsyncIteration:
+                await self._go_on()
+            else:
+                return item, _cursor(self._index, behind)
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        await close(self._pairs)
+
+    def _opened(self) -> AsyncIterator[tuple[T, Any]]:
+        if self._pairs is None:
+            self._pairs = async_pairs_of(self._sources[self._index], self._within)
+        return self._pairs
+
+    async def _go_on(self) -> None:
+        await close(self._pairs)
+        self._index, self._within, self._pairs = self._index + 1, None, None
+
+
+def _cursor(index: int, of_source: Any) -> dict[str, Any]:
+    return {"source": index, "cursor": of_source}

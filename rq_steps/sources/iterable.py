@@ -55,10 +55,6 @@ def refuse_unstable(given: Any) -> None:
         raise InvalidStepError(
             f"a {type(given).__name__} has no stable order to resume in: iterate sorted(...)"
         )
-    if hasattr(given, "__aiter__") and not hasattr(given, "__iter__"):
-        raise TypeError(
-            f"an async iterable has no place in a sync source, found {type(given).__name__}"
-        )
 
 
 def _is_dict_view(given: Any) -> bool:

@@ -2,28 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+)
+from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources import source_of
-from rq_steps.sources.protocol import Page, PagedSource
-from rq_steps.sources.wrapped import check_kept, pages_of, refuse_other_fields
+from rq_steps.sources import AsyncIterableSource, async_source_of, is_async, source_of
+from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource, Source
+from rq_steps.sources.wrapped import (
+    async_pairs_of,
+    check_kept,
+    close,
+    pages_of,
+    refuse_other_fields,
+)
 from rq_steps.values import JSON
 
 Outer = TypeVar("Outer")
 Inner = TypeVar("Inner")
+Given = Iterable[Inner] | AsyncIterable[Inner]
 
 
+@overload
 def nested(
     outer: Iterable[Outer], inner: Callable[[Outer], Iterable[Inner]]
-) -> Nested[Outer, Inner]:
+) -> Nested[Outer, Inner]: ...
+
+
+@overload
+def nested(
+    outer: Iterable[Outer], inner: Callable[[Outer], AsyncIterable[Inner]]
+) -> AsyncNested[Outer, Inner]: ...
+
+
+@overload
+def nested(
+    outer: Iterable[Outer], inner: Callable[[Outer], Coroutine[Any, Any, Given[Inner]]]
+) -> AsyncNested[Outer, Inner]: ...
+
+
+@overload
+def nested(
+    outer: AsyncIterable[Outer],
+    inner: Callable[[Outer], Given[Inner] | Coroutine[Any, Any, Given[Inner]]],
+) -> AsyncNested[Outer, Inner]: ...
+
+
+def nested(outer: Any, inner: Callable[[Any], Any]) -> Any:
     """Pairs of an item of the outer source and one of the source that `inner` makes of it.
 
         for path, row in step.each(nested(paths, csv_rows)):
 
     On resume, `inner` is called again with the item in hand, and goes on where it was. If that item
     is gone by then, so is what it had left; whatever comes in its place is begun at its beginning.
+
+    The pairs are for `async for` if the outer source is async or `inner` is an `async def`: an
+    async generator, or one that returns a source of either sort. Where neither tells, the outer
+    source may be said to be async, by `async_source_of(outer)`.
 
     Args:
         outer: whatever `step.each` takes.
@@ -32,10 +75,17 @@ def nested(
     Raises:
         InvalidStepError, TypeError: as `step.each` of the outer source.
     """
-    return Nested(outer, inner)
+    twin = AsyncNested if is_async(outer) or _is_async_maker(inner) else Nested
+    return twin(outer, inner)
 
 
-class Nested(PagedSource[tuple[Outer, Inner]]):
+def _is_async_maker(inner: Callable[[Any], Any]) -> bool:
+    """Does it give something async, as far as can be told before it is called?"""
+    is_class = isinstance(inner, type) and is_async(inner)
+    return is_class or isasyncgenfunction(inner) or iscoroutinefunction(inner)
+
+
+class Nesting(Described):
     """A cursor holds the outer cursors before and behind the outer item in hand, the mark of the
     source that was made of it, and the cursor of that.
 
@@ -45,25 +95,47 @@ class Nested(PagedSource[tuple[Outer, Inner]]):
 
     kind = "nested source"
 
-    def __init__(self, outer: Iterable[Outer], inner: Callable[[Outer], Iterable[Inner]]) -> None:
-        self._outer = source_of(outer)
-        self._inner = inner
+    def __init__(self, outer: Described) -> None:
+        self._described = outer
 
     @property
     def contract(self) -> dict[str, JSON]:
-        return {"outer": self._outer.mark.dump()}
+        return {"outer": self._described.mark.dump()}
 
     def check(self, kept: Any) -> None:
         try:
-            check_kept(self._outer, kept["outer"])
+            check_kept(self._described, kept["outer"])
         except InvalidStepError as error:
             raise InvalidStepError(f"{self.kind}, outer source: {error}") from error
 
+    def place(self, cursor: Any) -> Any:
+        """The cursor before the outer item in hand."""
+        if cursor is None:
+            return None
+        refuse_other_fields(cursor, self.kind, "before", "behind", "of", "cursor")
+        return cursor["before"]
+
+    def begin(self, source: Described, item: Any, kept: Any) -> Any:
+        """Where to begin in the source that was made of an item, if this cursor was kept in it."""
+        if kept is None:
+            return None
+        try:
+            check_kept(source, kept["of"])
+        except InvalidStepError as error:
+            raise InvalidStepError(f"{self.kind}, inner source of {item!r}: {error}") from error
+        return kept["cursor"]
+
+
+class Nested(Nesting, PagedSource[tuple[Outer, Inner]]):
+    """Of sync sources."""
+
+    def __init__(self, outer: Iterable[Outer], inner: Callable[[Outer], Iterable[Inner]]) -> None:
+        self._outer = source_of(outer)
+        self._inner = inner
+        super().__init__(self._outer)
+
     def pages(self, cursor: Any) -> Iterator[InnerPage[Outer, Inner]]:
-        if cursor is not None:
-            refuse_other_fields(cursor, self.kind, "before", "behind", "of", "cursor")
-        before = None if cursor is None else cursor["before"]
-        for page in pages_of(self._outer, before):
+        for page in pages_of(self._outer, self.place(cursor)):
             for index, item in enumerate(page.items):
                 if cursor is not None and page.cursor(index + 1) == cursor["behind"]:
                     yield from self._within(page, index, item, cursor)
@@ -74,19 +146,22 @@ class Nested(PagedSource[tuple[Outer, Inner]]):
     def _within(
         self, page: Page[Outer], index: int, item: Outer, kept: Any
     ) -> Iterator[InnerPage[Outer, Inner]]:
-        source = source_of(self._inner(item))
-        if kept is not None:
-            self._refuse_other(source, item, kept["of"])
-        begin = None if kept is None else kept["cursor"]
+        source = self._source_of(self._inner(item))
+        begin = self.begin(source, item, kept)
         of = source.mark.dump()
         for inner in pages_of(source, begin):
             yield InnerPage(page, index, item, of, inner)
 
-    def _refuse_other(self, source: Any, item: Outer, kept: JSON) -> None:
-        try:
-            check_kept(source, kept)
-        except InvalidStepError as error:
-            raise InvalidStepError(f"{self.kind}, inner source of {item!r}: {error}") from error
+    def _source_of(self, given: Any) -> Source[Inner]:
+        is_coroutine = isinstance(given, Coroutine)
+        if is_coroutine:
+            given.close()
+        if is_coroutine or is_async(given):
+            raise TypeError(
+                f"{self.kind}: inner gave what is async ({type(given).__name__}), which could not "
+                "be known: let inner be an `async def`, or the outer source async_source_of(...)"
+            )
+        return source_of(given)
 
 
 class InnerPage(Generic[Outer, Inner]):
@@ -102,9 +177,102 @@ class InnerPage(Generic[Outer, Inner]):
         self._page = page
 
     def cursor(self, done: int) -> dict[str, Any]:
-        return {
-            "before": self._outer.cursor(self._index),
-            "behind": self._outer.cursor(self._index + 1),
-            "of": self._of,
-            "cursor": self._page.cursor(done),
-        }
+        before, behind = self._outer.cursor(self._index), self._outer.cursor(self._index + 1)
+        return _cursor(before, behind, self._of, self._page.cursor(done))
+
+
+class AsyncNested(Nesting, AsyncSource[tuple[Outer, Inner]]):
+    """Of sources one of which is async, or has to be awaited."""
+
+    def __init__(self, outer: Given[Outer], inner: Callable[[Outer], Any]) -> None:
+        self._outer = async_source_of(outer)
+        self._inner = inner
+        super().__init__(self._outer)
+
+    def open(self, cursor: Any) -> AsyncIterator[tuple[tuple[Outer, Inner], Any]]:
+        before = self.place(cursor)
+        return Descent(self, async_pairs_of(self._outer, before), before, cursor)
+
+    async def source_of(self, item: Outer) -> AsyncSource[Inner]:
+        """The source that is made of an item."""
+        given = await self._given(item)
+        if isinstance(given, AsyncGenerator):
+            return AsyncIterableSource(given, owned=True)
+        return async_source_of(given)
+
+    async def _given(self, item: Outer) -> Any:
+        try:
+            given = self._inner(item)
+            return await given if isinstance(given, Coroutine) else given
+        except StopAsyncIteration as error:  # which would be taken for the end of the loop
+            raise RuntimeError(f"{self.kind}: inner raised StopAsyncIteration") from error
+
+
+class InHand(NamedTuple):
+    """The outer item in hand, between its cursors, and what was made of it."""
+
+    item: Any
+    before: Any
+    behind: Any
+    of: JSON
+    pairs: AsyncIterator[tuple[Any, Any]]
+
+
+class Descent(Generic[Outer, Inner]):
+    """Pairs of items, each with the cursor behind it.
+
+    Who gives up waiting for an item, and asks again, asks the same source, or has it made again.
+    """
+
+    def __init__(
+        self,
+        nesting: AsyncNested[Outer, Inner],
+        outer: AsyncIterator[tuple[Outer, Any]],
+        before: Any,
+        kept: Any,
+    ) -> None:
+        self._nesting = nesting
+        self._outer = outer
+        self._before = before
+        self._kept = kept
+        self._next: tuple[Outer, Any] | None = None
+        self._in_hand: InHand | None = None
+
+    def __aiter__(self) -> AsyncIterator[tuple[tuple[Outer, Inner], Any]]:
+        return self
+
+    async def __anext__(self) -> tuple[tuple[Outer, Inner], Any]:
+        while True:
+            if self._in_hand is None:
+                self._in_hand = await self._descend()
+            item, before, behind, of, pairs = self._in_hand
+            try:
+                each, within = await anext(pairs)
+            except StopAsyncIteration:
+                await self._ascend(self._in_hand)
+            else:
+                return (item, each), _cursor(before, behind, of, within)
+
+    async def aclose(self) -> None:
+        try:
+            await close(None if self._in_hand is None else self._in_hand.pairs)
+        finally:
+            await close(self._outer)
+
+    async def _descend(self) -> InHand:
+        """Into the next outer item."""
+        if self._next is None:
+            self._next = await anext(self._outer)
+        item, behind = self._next
+        source = await self._nesting.source_of(item)
+        kept = self._kept if self._kept is not None and self._kept["behind"] == behind else None
+        pairs = async_pairs_of(source, self._nesting.begin(source, item, kept))
+        return InHand(item, self._before, behind, source.mark.dump(), pairs)
+
+    async def _ascend(self, done: InHand) -> None:
+        await close(done.pairs)
+        self._before, self._next, self._in_hand = done.behind, None, None
+
+
+def _cursor(before: Any, behind: Any, of: JSON, within: Any) -> dict[str, Any]:
+    return {"before": before, "behind": behind, "of": of, "cursor": within}

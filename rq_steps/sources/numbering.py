@@ -107,7 +107,7 @@ class NumberedPage(Generic[T]):
         self._first = first
 
     def cursor(self, done: int) -> dict[str, Any]:
-        return {"number": self._first + done, "cursor": self._page.cursor(done)}
+        return _cursor(self._first + done, self._page.cursor(done))
 
 
 class AsyncNumbered(Numbering, AsyncSource[tuple[int, T]]):
@@ -135,7 +135,11 @@ class Counting(Generic[T]):
     async def __anext__(self) -> tuple[tuple[int, T], Any]:
         item, behind = await anext(self._pairs)
         number, self._number = self._number, self._number + 1
-        return (number, item), {"number": self._number, "cursor": behind}
+        return (number, item), _cursor(self._number, behind)
 
     async def aclose(self) -> None:
         await close(self._pairs)
+
+
+def _cursor(number: int, of_source: Any) -> dict[str, Any]:
+    return {"number": number, "cursor": of_source}

@@ -75,19 +75,26 @@ def _singles(source: Source[T], cursor: Any) -> Iterator[Single[T]]:
         cursor = behind
 
 
-def async_pairs_of(source: AsyncSource[T], cursor: Any) -> AsyncIterator[tuple[T, Any]]:
-    """The items of an async source, each with the cursor behind it.
+def pairs_of(source: Source[T], cursor: Any) -> Iterator[tuple[T, Any]]:
+    """The items of any source, each with the cursor behind it.
 
     Raises:
         InvalidStepError: there is no such place in the source.
     """
+    if isinstance(source, IndexedSource):
+        cursor = _index(source, cursor)
+    return source.open(cursor)
+
+
+def async_pairs_of(source: AsyncSource[T], cursor: Any) -> AsyncIterator[tuple[T, Any]]:
+    """The same of an async source."""
     if isinstance(source, AsyncIterableSource):
         cursor = _index(source, cursor)
     return source.open(cursor)
 
 
-async def close(pairs: AsyncIterator[Any]) -> None:
-    """Let go of what a source holds open."""
+async def close(pairs: AsyncIterator[Any] | None) -> None:
+    """Let go of what a source holds open, if it was opened."""
     aclose = getattr(pairs, "aclose", None)
     if aclose is not None:
         await aclose()
@@ -114,7 +121,7 @@ def check_kept(source: Described, kept: JSON) -> None:
     source.check(expected.contract)
 
 
-def total_of(sources: Sequence[Source[Any]]) -> tuple[int | None, str]:
+def total_of(sources: Sequence[Described]) -> tuple[int | None, str]:
     """How much all of them have together, and what it counts."""
     totals = [each.total for each in sources]
     units = {each.unit for each in sources}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -258,6 +259,17 @@ def test_an_async_loop_goes_on_where_it_was(connection: Redis) -> None:
     work(connection)
     assert status(job) == "finished"
     assert calls.all_of("insert_all") == [4, 4, 2]
+
+
+@pytest.mark.usefixtures("reader")
+def test_async_wrappers_give_what_the_page_says(tmp_path: Path) -> None:
+    old = tmp_path / "old.txt"
+    old.write_text("ada\nbob\n")
+    module = load("sites.py")
+    asyncio.run(module.store_sites(["a", "b"]))
+    assert calls.all_of("upsert") == ["0 of a", "1 of a", "0 of b", "1 of b"]
+    asyncio.run(module.store_old_and_new(str(old), "a"))
+    assert calls.all_of("upsert")[4:] == ["ada", "bob", 0, 1]
 
 
 @pytest.mark.usefixtures("reader")

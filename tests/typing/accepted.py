@@ -16,6 +16,7 @@ from rq_steps.sources import (
     AsyncSource,
     BadRecord,
     Source,
+    async_source_of,
     batches,
     chain,
     csv_dicts,
@@ -166,6 +167,14 @@ async def rows() -> AsyncIterator[bytes]:
     yield b""
 
 
+async def tickets_of(name: str) -> AsyncIterator[str]:
+    yield name
+
+
+async def fetched(name: str) -> AsyncIterator[bytes]:
+    return rows()
+
+
 @step
 def iterated(step: Step, numbers: list[int], texts: dict[str, float]) -> None:
     assert_type(step.each(numbers), Iterator[int])
@@ -207,6 +216,28 @@ async def iterated_async(step: Step, numbers: AsyncIterable[int]) -> None:
         assert_type(row, bytes)
     for other in step.each([1.5]):
         assert_type(other, float)
+
+
+@step
+async def wrapped_async(step: Step, numbers: AsyncIterable[int]) -> None:
+    async for either in step.each(chain([b""], rows())):
+        assert_type(either, bytes)
+    async for number, ticket in step.each(nested(numbers, lambda number: [str(number)])):
+        assert_type(number, int)
+        assert_type(ticket, str)
+    async for path, ticket in step.each(nested(["a", "b"], tickets_of)):
+        assert_type(path, str)
+        assert_type(ticket, str)
+    async for path, row in step.each(nested(["a"], fetched)):
+        assert_type(path, str)
+        assert_type(row, bytes)
+    async for path, row in step.each(nested(async_source_of(["a"]), lambda path: rows())):
+        assert_type(path, str)
+        assert_type(row, bytes)
+    async for pairs in step.each(batches(nested(["a"], fetched), 2)):
+        assert_type(pairs, list[tuple[str, bytes]])
+    async for deep in step.each(nested(nested(rows(), lambda row: [1.5]), lambda pair: "ab")):
+        assert_type(deep, tuple[tuple[bytes, float], str])
 
 
 # Where a function is asked for

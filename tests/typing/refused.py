@@ -135,6 +135,10 @@ async def rows() -> AsyncIterator[int]:
     yield 1
 
 
+async def rows_of(number: int) -> AsyncIterator[int]:
+    yield number
+
+
 async def items_are_the_sources_own(step: Step) -> None:
     for text in step.each(["x"]):
         takes_number(text)  # type: ignore[arg-type]
@@ -152,8 +156,20 @@ async def what_is_async_has_its_own_loop(step: Step) -> None:
     for _ in step.each(batches(rows(), 2)):  # type: ignore[attr-defined]
         pass
     step.each(5)  # type: ignore[call-overload]
-    chain(rows())  # type: ignore[arg-type]
+    for _ in step.each(chain([1], rows())):  # type: ignore[attr-defined]
+        pass
+    async for _ in step.each(chain([1], [2])):  # type: ignore[attr-defined]
+        pass
+    for _ in step.each(nested(rows(), lambda row: [row])):  # type: ignore[attr-defined]
+        pass
+    for _ in step.each(nested([1], rows_of)):  # type: ignore[attr-defined]
+        pass
+    async for _ in step.each(nested([1], lambda number: [number])):  # type: ignore[attr-defined]
+        pass
+    nested(rows(), takes_number)  # type: ignore[arg-type]
+    chain(rows(), 5)  # type: ignore[call-overload]
     nested([1], takes_number)  # type: ignore[arg-type]
+    nested(["a"], rows_of)  # type: ignore[arg-type]
     batches([1], "2")  # type: ignore[call-overload]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rq_steps import InvalidStepError, Step, step
 from rq_steps.errors import Interrupt
 from rq_steps.record import SourceMark
-from rq_steps.sources import AsyncSource, async_source_of, batches, chain, nested, numbered
+from rq_steps.sources import AsyncSource, async_source_of, batches, numbered
 from rq_steps.values import decode, encode
 from tests.unit.memory import Execution, Job
 from tests.unit.test_sources_law import BOUNDED
@@ -325,7 +325,6 @@ def test_a_generator_that_the_user_made_is_left_to_him(job: Job) -> None:
         rows = generated(4)
         async for _ in step.each(rows):
             break
-        step._end()
         await step._aclose()
         return [item async for item in rows]
 
@@ -531,19 +530,6 @@ def test_for_over_a_sync_source_is_what_it_was_in_an_async_step(job: Job) -> Non
         return found
 
     assert execute(job, body).result == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        chain,
-        lambda source: nested(source, str),
-        lambda source: list(nested([1], lambda _: source)),
-    ],
-)
-def test_a_wrapper_that_is_sync_refuses_an_async_iterable(wrap: Callable[[Any], object]) -> None:
-    with pytest.raises(TypeError, match="an async iterable has no place in a sync source"):
-        wrap(Client(3))
 
 
 # Resumed over another source

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyarrow import Table, parquet
 
 from rq_steps import Step, continuable, step
-from rq_steps.sources import batches, chain, lines, nested, numbered, parquet_rows
+from rq_steps.sources import Source, batches, chain, lines, nested, numbered, parquet_rows
 from rq_steps.testing import Rehearsal, everywhere
 
 visited: dict[object, int] = {}
@@ -59,6 +60,33 @@ async def read_feed() -> str:
     return await over_single_entries()
 
 
+async def lines_of(path: str) -> Source[str]:
+    return lines(path)
+
+
+async def days_of(entry: int) -> AsyncIterator[str]:
+    for day in range(entry % 3):
+        yield f"day {day}"
+
+
+@step
+async def over_async_wrappers(step: Step, folder: str) -> None:
+    old = nested(sorted(map(str, Path(folder).glob("*.txt"))), lines_of)
+    new = numbered(nested(entries(), days_of))
+    async for batch in step.each(batches(chain(old, parquet_of(folder), new), 2)):
+        for item in batch:
+            visit(item)
+
+
+def parquet_of(folder: str) -> Source[Any]:
+    return parquet_rows(f"{folder}/rows.parquet")
+
+
+@continuable
+async def import_folder_and_feed(folder: str) -> None:
+    await over_async_wrappers(folder)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in "ab":
@@ -92,6 +120,22 @@ def test_an_async_job_is_right_wherever_it_is_cut() -> None:
 
     def check(rehearsal: Rehearsal) -> None:
         assert rehearsal.result == "all"
+        assert list(visited) == expected
+
+    everywhere(make, check)
+
+
+def test_an_async_job_over_wrappers_is_right_wherever_it_is_cut(folder: Path) -> None:
+    expected = [f"('{folder}/{name}.txt', '{line}')" for name in "ab" for line in ("one", "two")]
+    expected += [str({"id": number + 1}) for number in range(3)]
+    days = [(entry, f"day {day}") for entry in range(7) for day in range(entry % 3)]
+    expected += [str(pair) for pair in enumerate(days)]
+
+    def make() -> Rehearsal:
+        visited.clear()
+        return Rehearsal(import_folder_and_feed, str(folder))
+
+    def check(rehearsal: Rehearsal) -> None:
         assert list(visited) == expected
 
     everywhere(make, check)
