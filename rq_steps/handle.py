@@ -17,6 +17,7 @@ from rq_steps.sources import (
     async_source_of,
     is_async,
     source_of,
+    unbroken,
 )
 from rq_steps.successor import successor
 from rq_steps.values import JSON, decode, encode
@@ -189,7 +190,7 @@ class Step:
         opened = async_source_of(source)
         mark = opened.mark
         begin = self._begin_at(opened, mark)
-        loop = AsyncLoop(opened.open(begin), begin, self._attention, self.checkpoint)
+        loop = AsyncLoop(unbroken(opened.open(begin)), begin, self._attention, self.checkpoint)
         self._take_on(loop, mark)
         return loop
 

@@ -24,6 +24,7 @@ from rq_steps.sources.protocol import (
 )
 from rq_steps.sources.sequence import SequenceSource, is_sequence
 from rq_steps.sources.tables import query, queryset, rows, table_source
+from rq_steps.sources.unbroken import unbroken
 
 if TYPE_CHECKING:
     from rq_steps.sources.batching import batches as batches
@@ -69,6 +70,7 @@ __all__ = [
     "queryset",
     "rows",
     "source_of",
+    "unbroken",
     "with_cursors",
 ]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Generic, TypeVar
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.protocol import AsyncSource
+from rq_steps.sources.unbroken import Unbroken, unbroken
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
@@ -31,7 +32,7 @@ class AsyncIterableSource(AsyncSource[T]):
     def open(self, cursor: int | None) -> AsyncIterator[tuple[T, int]]:
         items = aiter(self._iterable)
         owned = self._owned or items is not self._iterable
-        return Counted(items, cursor or 0, owned=owned)
+        return Counted(unbroken(items), cursor or 0, owned=owned)
 
 
 class Counted(Generic[Item]):
@@ -57,7 +58,7 @@ class Counted(Generic[Item]):
         return item, self._done
 
     async def aclose(self) -> None:
-        if self._owned and isinstance(self._items, AsyncGenerator):
+        if self._owned and isinstance(self._items, Unbroken):
             await self._items.aclose()
 
     async def _drop(self) -> None:

@@ -17,6 +17,7 @@ from rq_steps.sources.protocol import (
     Source,
 )
 from rq_steps.sources.sequence import SequenceSource
+from rq_steps.sources.unbroken import unbroken
 from rq_steps.values import JSON
 
 T = TypeVar("T")
@@ -90,7 +91,7 @@ def async_pairs_of(source: AsyncSource[T], cursor: Any) -> AsyncIterator[tuple[T
     """The same of an async source."""
     if isinstance(source, AsyncIterableSource):
         cursor = _index(source, cursor)
-    return source.open(cursor)
+    return unbroken(source.open(cursor))
 
 
 async def close(pairs: AsyncIterator[Any] | None) -> None:

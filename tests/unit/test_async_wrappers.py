@@ -6,6 +6,7 @@ import asyncio
 import io
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -491,6 +492,44 @@ def slow_inner() -> Callable[[int], Any]:
         return Slow([number, -number])
 
     return inner
+
+
+async def waiting() -> AsyncIterator[int]:
+    yield 0
+    await asyncio.Event().wait()
+    yield 1
+
+
+class Waiting(Pages):
+    async def open(self, cursor: Any) -> AsyncIterator[tuple[int, Any]]:
+        async for item in waiting():
+            yield item, {"next": item + 1}
+
+
+@pytest.mark.parametrize("make", [waiting, lambda: Waiting(2)])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda source: source,
+        numbered,
+        lambda source: batches(source, 1),
+        lambda source: chain(source, Client(2)),
+        lambda source: nested(source, Client),
+        lambda source: nested(source, lambda _: generated(1)),
+    ],
+)
+def test_a_generator_that_was_given_up_waiting_for_is_not_taken_for_ended(
+    make: Callable[[], Any], wrap: Any, job: Job
+) -> None:
+    async def body(step: Step) -> None:
+        items = step.each(wrap(make()))
+        with suppress(TimeoutError, asyncio.TimeoutError):
+            while True:
+                await asyncio.wait_for(anext(items), 0.001)
+        with pytest.raises(InvalidStepError, match="was given up waiting for"):
+            await anext(items)
+
+    assert execute(job, body).error is None
 
 
 @pytest.mark.parametrize(
