@@ -171,7 +171,7 @@ class Conclusion:
         raise error
 
     def _wait(self, departure: Departure) -> float:
-        wait = departure.wait or self._options.resume_wait
+        wait = self._options.resume_wait if departure.wait is None else departure.wait
         if departure.own and not wait and not self._continuation.advanced:
             doublings = min(self._record.fruitless, 10)
             return min(2.0**doublings - 1, LONGEST_BACKOFF)

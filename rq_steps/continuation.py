@@ -128,7 +128,7 @@ class Continuation:
         self._go_on_leaving()
         self._leave_if(self.keeper.save())
 
-    def interrupt(self, wait: float, reason: str) -> None:
+    def interrupt(self, wait: float | None, reason: str) -> None:
         self.refuse_stranger()
         self._go_on_leaving()
         self._transactions.check()

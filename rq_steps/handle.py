@@ -169,14 +169,19 @@ class Step:
         """
         self._host.guard(connection)
 
-    def interrupt(self, wait: Seconds = 0, reason: str = "interrupted") -> None:
+    def interrupt(self, wait: Seconds | None = None, reason: str = "interrupted") -> None:
         """Stop here, and come back after `wait` seconds, at the back of the queue: a throttle.
 
-        Again and again without progress and without a wait, it backs off by itself.
+        Without a `wait` it is the continuable's `resume_wait`. Again and again without progress and
+        with no time to wait, it backs off by itself.
+
+        Raises:
+            CheckpointError: in an open transaction.
+            TypeError, ValueError: no number of seconds, or a reason that says nothing.
         """
         if not isinstance(reason, str) or not reason:
             raise TypeError(f"reason must be a string that says why, found {reason!r}")
-        self._host.interrupt(seconds("wait", wait), reason)
+        self._host.interrupt(None if wait is None else seconds("wait", wait), reason)
 
     def _each(self, source: Iterable[Any]) -> Iterator[Any]:
         opened = source_of(source)

@@ -29,7 +29,7 @@ class Host(Protocol):
     def save(self) -> None:
         """Save now. May raise `Interrupt`."""
 
-    def interrupt(self, wait: float, reason: str) -> None:
+    def interrupt(self, wait: float | None, reason: str) -> None:
         """Leave, and come back."""
 
     def guard(self, connection: Any) -> None:
@@ -53,7 +53,7 @@ class Ended:
     def save(self) -> None:
         self.turn()
 
-    def interrupt(self, wait: float, reason: str) -> None:
+    def interrupt(self, wait: float | None, reason: str) -> None:
         self.turn()
 
     def guard(self, connection: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 from rq_steps.errors import CheckpointError
@@ -75,16 +76,29 @@ def is_open(connection: Any) -> IsOpen | None:
         return lambda: bool(connection.in_transaction())
     for attribute in ("in_transaction", "in_atomic_block"):
         if hasattr(connection, attribute):
-            return lambda: bool(getattr(connection, attribute))
+            return partial(_tells, connection, attribute)
     if hasattr(getattr(connection, "info", None), "transaction_status"):  # psycopg
-        return lambda: bool(connection.info.transaction_status)
+        return lambda: not _was_closed(connection) and bool(connection.info.transaction_status)
     return None
+
+
+def _tells(connection: Any, attribute: str) -> bool:
+    try:
+        return bool(getattr(connection, attribute))
+    except getattr(connection, "ProgrammingError", ()):  # sqlite3: it has been closed
+        return False
+
+
+def _was_closed(connection: Any) -> bool:
+    """What was lost with a broken connection is not known to be committed."""
+    return bool(connection.closed) and not getattr(connection, "broken", False)
 
 
 def _known(connection: Any) -> IsOpen:
     known = is_open(connection)
     if known is None:
         raise TypeError(
-            f"step.guard takes a session or connection with in_transaction, found {connection!r}"
+            "step.guard takes a session or connection that tells of its transactions, "
+            f"found {connection!r}"
         )
     return known

@@ -682,7 +682,7 @@ def test_the_time_of_every_execution_is_added_up(connection: Redis, queue: Queue
 
 
 @step
-def interrupting(step: Step, wait: float | timedelta, reason: str) -> None:
+def interrupting(step: Step, wait: float | timedelta | None, reason: str) -> None:
     for row in step.each(range(3)):
         visit(row)
         if row == 1 and not step.resumed:
@@ -720,16 +720,22 @@ def test_a_step_that_interrupts_itself_goes_to_the_back_of_the_queue(
 
 
 @continuable(resume_wait=60)
-def throttle_with_a_resume_wait() -> None:
-    interrupting(0, "a pause")
+def throttle_with_a_resume_wait(wait: float | None) -> None:
+    interrupting(wait, "a pause")
 
 
 def test_an_interrupt_without_a_wait_of_its_own_waits_for_resume_wait(
     connection: Redis, queue: Queue
 ) -> None:
-    job = queue.enqueue(throttle_with_a_resume_wait)
+    job = queue.enqueue(throttle_with_a_resume_wait, None)
     work(connection)
     assert 50 < wait_of(job, queue) <= 60
+
+
+def test_a_wait_of_0_is_none_whatever_resume_wait_says(connection: Redis, queue: Queue) -> None:
+    job = queue.enqueue(throttle_with_a_resume_wait, 0)
+    work(connection, executions=1)
+    assert queue.job_ids == [job.id]
 
 
 # save_every

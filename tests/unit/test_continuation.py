@@ -236,7 +236,7 @@ def test_an_isolated_step_that_is_resumed_is_still_isolated(job: Job, plain: Pla
         plain("after")
 
     assert [job.execute(both).departure for _ in range(3)] == [
-        Departure("interrupted", wait=0.0, own=True),
+        Departure("interrupted", own=True),
         ISOLATED,
         None,
     ]

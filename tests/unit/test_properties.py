@@ -389,7 +389,7 @@ def assert_left_as_told(run: Run, execution: Execution, before: tuple[int, int])
     if departure is None:
         assert execution.error is None or isinstance(execution.error, Failure), execution.error
     elif departure.own:
-        assert departure == Departure(OWN, wait=0.0, own=True)
+        assert departure == Departure(OWN, own=True)
     elif departure.reason == run.plan.reason and run.left_explicitly:
         assert run.progress >= before
     else:

@@ -482,7 +482,7 @@ def test_interrupt_needs_neither_a_wait_nor_a_reason(job: Job) -> None:
     def throttled(step: Step) -> None:
         step.interrupt()
 
-    assert job.execute(throttled).departure == Departure("interrupted", wait=0.0, own=True)
+    assert job.execute(throttled).departure == Departure("interrupted", own=True)
 
 
 @pytest.mark.parametrize("wait", [-1, float("nan"), float("inf"), timedelta(seconds=-1)])

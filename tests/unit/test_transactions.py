@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -214,7 +214,7 @@ def test_what_does_not_tell_of_transactions_cannot_be_guarded(connection: object
     def write(step: Step) -> None:
         step.guard(connection)
 
-    with pytest.raises(TypeError, match=r"^step\.guard takes a session or connection with "):
+    with pytest.raises(TypeError, match=r"^step\.guard takes a session or connection that tells "):
         write()
 
 
@@ -303,6 +303,56 @@ def test_a_connection_of_the_db_api_is_committed_between_items(job: Job) -> None
     assert isinstance(job.execute(write).error, CheckpointError)
     connection.rollback()
     connection.close()
+
+
+class Psycopg:
+    """What one of psycopg's tells of itself."""
+
+    def __init__(self, *, closed: bool = False, broken: bool = False) -> None:
+        self.closed = closed
+        self.broken = broken
+        self.info = SimpleNamespace(transaction_status=4 if closed else 0)
+
+    def close(self) -> None:
+        self.closed, self.info.transaction_status = True, 4
+
+
+@pytest.mark.parametrize(
+    "connect",
+    [
+        lambda: sqlite3.connect(":memory:"),
+        lambda: create_engine("sqlite://").connect(),
+        lambda: Session(create_engine("sqlite://")),
+        Psycopg,
+    ],
+    ids=["sqlite3", "connection", "session", "psycopg"],
+)
+def test_a_guarded_connection_that_is_closed_is_in_no_transaction(
+    connect: Callable[[], Any], job: Job
+) -> None:
+    @step
+    def first(step: Step) -> None:
+        with closing(connect()) as connection:
+            step.guard(connection)
+
+    @step
+    def second(step: Step) -> None:
+        step.checkpoint()
+
+    def both() -> None:
+        first()
+        second()
+
+    assert job.execute(both).error is None
+
+
+def test_a_connection_that_broke_may_have_lost_a_transaction(job: Job) -> None:
+    @step
+    def write(step: Step) -> None:
+        step.guard(Psycopg(closed=True, broken=True))
+        step.checkpoint()
+
+    assert isinstance(job.execute(write).error, CheckpointError)
 
 
 # Django
