@@ -96,6 +96,10 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"rq_steps.sources.{_ROOMS[name]}"), name)
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 def source_of(given: Sequence[Any] | Iterable[Any]) -> Source[Any]:
     """The source over what a user handed to `step.each`: a source is its own.
 

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 __all__ = [
     "Clock",
     "Coverage",
+    "Crash",
     "Everywhere",
     "Execution",
+    "Failure",
+    "Interruption",
     "LiveJobs",
     "NeverReachedError",
     "NotOverError",
@@ -34,12 +37,18 @@ if TYPE_CHECKING:
     from rq_steps.testing.points import everywhere as everywhere
     from rq_steps.testing.rehearsal import Rehearsal as Rehearsal
     from rq_steps.testing.relay import NotOverError as NotOverError
+    from rq_steps.testing.strikes import Crash as Crash
+    from rq_steps.testing.strikes import Failure as Failure
+    from rq_steps.testing.strikes import Interruption as Interruption
 
 _ROOMS = {
     "Clock": "clock",
     "Coverage": "points",
+    "Crash": "strikes",
     "Everywhere": "points",
     "Execution": "execution",
+    "Failure": "strikes",
+    "Interruption": "strikes",
     "Rehearsal": "rehearsal",
     "RehearsalError": "errors",
     "everywhere": "points",

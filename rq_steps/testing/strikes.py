@@ -42,7 +42,7 @@ class Interruption:
     """The job is interrupted, as by a deploy, or for another reason."""
 
     place: Place
-    reason: str
+    reason: str = STOPPING
 
     @property
     def call(self) -> str:
@@ -59,7 +59,7 @@ class Crash:
     """The process dies, as of SIGKILL. What was saved last survives."""
 
     place: Place
-    saved: bool
+    saved: bool = False
 
     @property
     def call(self) -> str:

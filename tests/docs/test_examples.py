@@ -189,7 +189,7 @@ def test_a_query_goes_by_two_columns_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("reader")
-def test_async_steps_run() -> None:
+def test_an_async_step_goes_on_at_its_page() -> None:
     crawl = load("pages.py").crawl
     job = Rehearsal(crawl, "https://example.com")
     job.interrupt(during="fetch_pages", cursor=50)
@@ -226,7 +226,7 @@ def test_bad_rows_are_reported_with_their_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("reader")
-def test_parquet_is_imported(tmp_path: Path) -> None:
+def test_each_row_of_a_folder_of_parquet_is_given(tmp_path: Path) -> None:
     rows = [{"sku": f"sku {number}", "price": number, "weight": 1.5} for number in range(3)]
     parquet.write_table(Table.from_pylist(rows), tmp_path / "prices.parquet")
     load("prices.py").import_prices(str(tmp_path))

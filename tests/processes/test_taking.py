@@ -98,4 +98,4 @@ def test_an_idle_worker_stops_although_redis_is_away(worker: Workers) -> None:
         server.kill()
         running.wait_for_output("could not connect to Redis")
         running.terminate()
-        running.wait()
+        assert running.wait() == 0

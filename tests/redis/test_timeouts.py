@@ -91,7 +91,7 @@ def test_a_job_timeout_while_an_async_item_awaits_is_an_error_like_any_other(
 def items_that_take_long(step: Step) -> None:
     for item in step.each(range(2)):
         visit(item)
-        threading.Event().wait(1.05)
+        threading.Event().wait(1.05)  # more than half of 2 seconds, which RQ's alarm counts
 
 
 @continuable(error_wait=0, save_every=3600)

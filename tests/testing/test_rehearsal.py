@@ -20,7 +20,15 @@ from rq_steps import (
     step,
 )
 from rq_steps.events import Finished, Interrupted, LongGap, Started
-from rq_steps.testing import NeverReachedError, Rehearsal, RehearsalError
+from rq_steps.testing import (
+    Crash,
+    Failure,
+    Interruption,
+    NeverReachedError,
+    Place,
+    Rehearsal,
+    RehearsalError,
+)
 
 log: list[object] = []
 
@@ -99,6 +107,20 @@ def test_a_job_that_is_interrupted_during_a_step_goes_on_at_the_cursor() -> None
     assert (first.step, first.cursor) == ("load", 2)
     assert second.ran == ("load", "number")
     assert log == ["validate", 0, 1, 2, *NUMBERS]
+
+
+@pytest.mark.parametrize(
+    ("strike", "outcome"),
+    [
+        (Interruption(Place(during="load", cursor=2)), "interrupted"),
+        (Crash(Place(during="load", cursor=2)), "crashed"),
+        (Failure(Place(during="load", cursor=2), OSError()), "errored"),
+    ],
+)
+def test_what_befalls_a_job_may_be_a_parameter(strike: Any, outcome: str) -> None:
+    rehearsal = rehearsed()
+    rehearsal.strike(strike)
+    assert ways(rehearsal.run()) == [outcome, "finished"]
 
 
 def test_without_a_cursor_it_is_interrupted_at_the_first_checkpoint_of_the_step() -> None:

@@ -325,7 +325,7 @@ def test_advance_goes_on_from_the_value_that_it_is_given(job: Job) -> None:
     assert job.execute(number).result == [1, 8, 4, 5]
 
 
-def test_advance_checkpoints(job: Job) -> None:
+def test_advance_is_a_checkpoint(job: Job) -> None:
     @step(start=0)
     def number(step: Step) -> None:
         while step.cursor < 9:
@@ -420,7 +420,7 @@ def test_checkpoint_leaves_where_somebody_wants_it(job: Job) -> None:
     assert seen == ["passed"]
 
 
-def test_save_saves_now(job: Job) -> None:
+def test_a_save_does_not_wait_for_the_next_checkpoint(job: Job) -> None:
     seen: list[Any] = []
 
     @step
@@ -497,7 +497,7 @@ def test_interrupt_waits_for_a_finite_time(wait: Any, job: Job) -> None:
 
 
 @pytest.mark.parametrize("reason", ["", None, 5])
-def test_interrupt_says_why(reason: Any, job: Job) -> None:
+def test_an_interruption_without_a_reason_is_refused(reason: Any, job: Job) -> None:
     @step
     def throttled(step: Step) -> None:
         step.interrupt(reason=reason)
