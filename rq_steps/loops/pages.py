@@ -91,7 +91,10 @@ class PagesLoop(CutLoop):
 
 
 class PagesWalk:
-    """Over pages, item by item. A cursor is made only when it is asked for: it may take a checksum."""
+    """Over pages, item by item.
+
+    A cursor is made only when it is asked for: it may take a checksum.
+    """
 
     __slots__ = ("_pages", "_walk")
 

@@ -124,9 +124,7 @@ def test_a_failed_job_is_requeued(failed: Job, command: str, environment: dict[s
 
 
 @pytest.mark.parametrize("command", commands("redis-cli"))
-def test_what_the_record_page_asks_of_redis_is_there(
-    failed: Job, connection: Redis, command: str
-) -> None:
+def test_redis_knows_what_a_page_asks_it_for(failed: Job, connection: Redis, command: str) -> None:
     """There need not be a `redis-cli`: what it would send is sent."""
     _, *arguments = shlex.split(command.replace("JOB_ID", JOB_ID))
     answer = connection.execute_command(*arguments)  # type: ignore[no-untyped-call]  # of redis
