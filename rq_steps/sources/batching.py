@@ -6,11 +6,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from functools import partial
 from typing import Any, Generic, TypeVar, overload
 
-from rq_steps.record import SourceMark
 from rq_steps.sources import async_source_of, is_async, source_of
-from rq_steps.sources.protocol import AsyncSource, Described, PagedSource
+from rq_steps.sources.protocol import AsyncSource, PagedSource
+from rq_steps.sources.transparent import Transparent
 from rq_steps.sources.wrapped import async_pairs_of, close, pages_of
-from rq_steps.values import JSON
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
@@ -44,36 +43,6 @@ def batches(source: Any, size: int) -> Any:
     if size < 1:
         raise ValueError(f"the size of a batch must be at least 1, found {size}")
     return AsyncBatches(source, size) if is_async(source) else Batches(source, size)
-
-
-class Transparent(Described):
-    """Tells of itself what another source does."""
-
-    def __init__(self, source: Described) -> None:
-        self._described = source
-
-    @property
-    def kind(self) -> str:
-        return self._described.kind
-
-    @property
-    def contract(self) -> JSON:
-        return self._described.contract
-
-    @property
-    def total(self) -> int | None:
-        return self._described.total
-
-    @property
-    def unit(self) -> str:
-        return self._described.unit
-
-    @property
-    def mark(self) -> SourceMark:
-        return self._described.mark
-
-    def check(self, kept: JSON) -> None:
-        self._described.check(kept)
 
 
 class Batches(Transparent, PagedSource[list[T]]):

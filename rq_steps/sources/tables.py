@@ -16,8 +16,8 @@ from rq_steps.sources.protocol import Source
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
 
+    from rq_steps.sources.select_bind import Bind
     from rq_steps.sources.sql_query import Paramstyle
-    from rq_steps.sources.sql_select import Bind
 
 
 def rows(

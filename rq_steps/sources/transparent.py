@@ -1,0 +1,37 @@
+"""A source around another one, in whose place it stands in the record."""
+
+from __future__ import annotations
+
+from rq_steps.record import SourceMark
+from rq_steps.sources.protocol import Described
+from rq_steps.values import JSON
+
+
+class Transparent(Described):
+    """Tells of itself what another source does."""
+
+    def __init__(self, source: Described) -> None:
+        self._described = source
+
+    @property
+    def kind(self) -> str:
+        return self._described.kind
+
+    @property
+    def contract(self) -> JSON:
+        return self._described.contract
+
+    @property
+    def total(self) -> int | None:
+        return self._described.total
+
+    @property
+    def unit(self) -> str:
+        return self._described.unit
+
+    @property
+    def mark(self) -> SourceMark:
+        return self._described.mark
+
+    def check(self, kept: JSON) -> None:
+        self._described.check(kept)
