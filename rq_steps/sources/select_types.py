@@ -3,6 +3,7 @@
 A `select` of SQLAlchemy 2.1 is a `Select[int, str]`, one of SQLAlchemy 2.0 a
 `Select[tuple[int, str]]`. Of one class or column neither tells which of the two it is: an object is
 known by its base, and a row by a type that no mapped class has. Whatever else there is, is Any.
+With 2.0 there, mypy complains of what is for 2.1: in this folder, not where rq-steps is installed.
 """
 
 from __future__ import annotations
