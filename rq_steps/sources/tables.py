@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
     from typing_extensions import Unpack
 
+    from rq_steps.sources.query_connection import Paramstyle
     from rq_steps.sources.select_bind import Bind
     from rq_steps.sources.select_types import (
         Column,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
         Second,
         Untold,
     )
-    from rq_steps.sources.sql_query import Paramstyle
 
 Item = TypeVar("Item", covariant=True)
 
