@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from functools import cached_property
-from importlib import import_module
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.blocks import checksum
+from rq_steps.sources.data_set import DataFile, DataSet, Files, RowGroup
 from rq_steps.sources.protocol import PagedSource
 from rq_steps.values import JSON
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
-    from pyarrow.dataset import Dataset
 
 Item = TypeVar("Item", covariant=True)
-Files: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Dataset"
-"""A Parquet file, a folder of them, several files, or a data set that pyarrow has opened."""
 
 _AT_ONCE = 1024
 _BATCH = 65_536
-_LONGEST_SCHEMA = 1000
-"""Characters: of a longer schema the record keeps a checksum."""
-_TAIL = 65_536
-"""Bytes at the end of a file of another format, where it says what it holds."""
 
 
 def parquet_rows(files: Files, columns: Sequence[str] | None = None) -> ParquetRows:
@@ -106,11 +95,10 @@ class ParquetSource(PagedSource[Item]):
     """
 
     def __init__(self, files: Files, columns: Sequence[str] | None, at_once: int) -> None:
-        self._files = files
+        self._data = DataSet(files)
         self._columns = None if columns is None else list(columns)
         self.at_once = at_once
         """Rows that are read at once."""
-        self._pyarrow = _pyarrow_dataset()
 
     @property
     def kind(self) -> str:
@@ -118,21 +106,12 @@ class ParquetSource(PagedSource[Item]):
 
     @property
     def contract(self) -> dict[str, JSON]:
-        schema = ", ".join(f"{each.name}: {each.type}" for each in self._dataset.schema)
-        if len(schema) > _LONGEST_SCHEMA:
-            schema = f"{len(self._dataset.schema)} columns, checksum {checksum(schema.encode())}"
-        names = "\n".join(_below_their_folder([each.path for each in self._fragments]))
-        return {
-            "schema": schema,
-            "files": len(self._fragments),
-            "names": checksum(names.encode()),
-        }
+        return self._data.described
 
     @property
     def total(self) -> int:
         """The rows in all files. Each of them is opened."""
-        count: int = self._dataset.count_rows()
-        return count
+        return self._data.count_rows()
 
     @property
     def unit(self) -> str:
@@ -149,75 +128,51 @@ class ParquetSource(PagedSource[Item]):
         self._refuse_unknown_columns()
         begin = None if cursor is None else self._place(cursor)
         first = 0 if begin is None else begin.file
-        for index, fragment in enumerate(self._fragments[first:], first):
-            end = _end_of(fragment)
+        for index, file in enumerate(self._data.files[first:], first):
+            end = file.end
             if begin is not None and begin.end != end:
                 raise InvalidStepError(
-                    f"{fragment.path} has other content: found checksum {end} at its end, "
+                    f"{file.path} has other content: found checksum {end} at its end, "
                     f"expected {begin.end}"
                 )
             begin = begin or Place(index, 0, 0, end)
-            yield from self._pages_of(fragment, begin)
+            yield from self._pages_of(file, begin)
             begin = None
 
     @abstractmethod
     def _page(self, batch: RecordBatch, begin: Place) -> RowsPage[Item]:
         """The page of these rows."""
 
-    def _pages_of(self, fragment: Any, begin: Place) -> Iterator[RowsPage[Item]]:
-        for number, group in enumerate(_row_groups(fragment)):
+    def _pages_of(self, file: DataFile, begin: Place) -> Iterator[RowsPage[Item]]:
+        for number, group in enumerate(file.row_groups):
             if number >= begin.row_group:
                 yield from self._pages_of_group(group, begin)
                 begin = begin._replace(row_group=number + 1, row=0)
 
-    def _pages_of_group(self, group: _RowGroup, begin: Place) -> Iterator[RowsPage[Item]]:
+    def _pages_of_group(self, group: RowGroup, begin: Place) -> Iterator[RowsPage[Item]]:
         if group.rows == begin.row:
             return
         behind = 0
-        for batch in self._batches_of(group):
+        for batch in self._data.batches_of(group, self._columns, self.at_once):
             first, behind = behind, behind + len(batch)
             if behind > begin.row:
                 place = begin._replace(row=max(begin.row, first))
                 yield self._page(batch.slice(place.row - first), place)
 
-    def _batches_of(self, group: _RowGroup) -> Iterator[RecordBatch]:
-        batches: Iterator[RecordBatch] = group.opened().to_batches(
-            schema=self._dataset.schema, columns=self._columns, batch_size=self.at_once
-        )
-        return batches
-
-    @cached_property
-    def _dataset(self) -> Any:
-        files: Any = self._files
-        if isinstance(files, self._pyarrow.Dataset):
-            return files
-        if isinstance(files, str | os.PathLike):
-            files = os.fspath(files)
-        else:
-            files = [os.fspath(each) for each in files]
-        return self._pyarrow.dataset(files, format="parquet", partitioning="hive")
-
-    @cached_property
-    def _fragments(self) -> list[Any]:
-        fragments = list(self._dataset.get_fragments())
-        if not all(isinstance(each, self._pyarrow.FileFragment) for each in fragments):
-            raise TypeError(f"a data set of files is wanted, found {self._dataset!r}")
-        return fragments
-
     def _place(self, cursor: Any) -> Place:
         try:
             place = Place(**cursor)
-            if min(place[:3]) < 0 or place.file >= len(self._fragments):
+            if min(place[:3]) < 0 or place.file >= len(self._data.files):
                 raise TypeError
         except TypeError:
             raise InvalidStepError(
-                f"a {self.kind} of {len(self._fragments)} files is gone on with at a cursor with "
+                f"a {self.kind} of {len(self._data.files)} files is gone on with at a cursor with "
                 f"{', '.join(Place._fields)}, found {cursor!r}"
             ) from None
         return place
 
     def _refuse_unknown_columns(self) -> None:
-        names = self._dataset.schema.names
+        names = self._data.columns
         unknown = [each for each in self._columns or () if each not in names]
         if unknown:
             raise ValueError(f"no column {', '.join(unknown)}: there are {', '.join(names)}")
@@ -238,47 +193,3 @@ class ParquetBatches(ParquetSource["RecordBatch"]):
 
     def _page(self, batch: RecordBatch, begin: Place) -> RowsPage[RecordBatch]:
         return RowsPage((batch,), begin, rows=len(batch))
-
-
-class _RowGroup(NamedTuple):
-    fragment: Any
-    id: int | None
-    """None where the file knows none."""
-    rows: int | None
-    """How many, where that is known without reading them."""
-
-    def opened(self) -> Any:
-        """What reads this row group alone."""
-        return self.fragment if self.id is None else self.fragment.subset(row_group_ids=[self.id])
-
-
-def _row_groups(fragment: Any) -> list[_RowGroup]:
-    if not hasattr(fragment, "row_groups"):
-        return [_RowGroup(fragment, None, None)]
-    return [_RowGroup(fragment, each.id, each.num_rows) for each in fragment.row_groups]
-
-
-def _end_of(fragment: Any) -> str:
-    """The checksum of the end of a file, where Parquet lists all row groups with their places."""
-    metadata = getattr(fragment, "metadata", None)
-    with fragment.filesystem.open_input_file(fragment.path) as file:
-        size = file.size()
-        tail = min(size, _TAIL if metadata is None else metadata.serialized_size + 8)
-        file.seek(size - tail)
-        return checksum(b"%d " % size + file.read(tail))
-
-
-def _below_their_folder(paths: Sequence[str]) -> list[str]:
-    """The paths without what is common to them: the folder may be another on another machine."""
-    if len(paths) < 2:
-        return ["" for _ in paths]
-    folder = os.path.commonpath(paths)
-    return [PurePosixPath(each).relative_to(folder).as_posix() for each in paths]
-
-
-def _pyarrow_dataset() -> Any:
-    try:
-        return import_module("pyarrow.dataset")
-    except ModuleNotFoundError as error:
-        message = "Parquet is read by pyarrow: install it, or rq-steps[parquet]"
-        raise ModuleNotFoundError(message, name=error.name) from error

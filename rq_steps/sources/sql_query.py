@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from functools import partial
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from operator import itemgetter
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind, named
-from rq_steps.transactions import is_open
+from rq_steps.sources.query_connection import Paramstyle, opener, paramstyle_of
 
-Paramstyle: TypeAlias = Literal["qmark", "numeric", "named", "format", "pyformat"]
 Params: TypeAlias = "Sequence[Any] | Mapping[str, Any] | None"
 
 _PLAIN_NAME = re.compile(r"[^\W\d]\w*")
@@ -40,7 +37,7 @@ class QuerySource(KeysetSource):
         for column in columns:
             _refuse_expression(column.name)
         super().__init__(columns, page, count=count)
-        self._opened = _opener(connection)
+        self._opened = opener(connection)
         self._sql = sql.strip().rstrip(";")
         self._params = params
         self._paramstyle = paramstyle
@@ -103,7 +100,7 @@ class QuerySource(KeysetSource):
         given = self._params or ()
         if not values:
             return self._sql, [], given if isinstance(given, Mapping) else tuple(given)
-        style = self._paramstyle or _paramstyle(connection)
+        style = self._paramstyle or paramstyle_of(connection)
         percent = style in ("format", "pyformat")
         # Drivers read "%%" where there are parameters, and "%" where there are none.
         sql = self._sql.replace("%", "%%") if percent and not given else self._sql
@@ -165,55 +162,3 @@ def _place(name: str, names: list[str]) -> int:
         found = ", ".join(names)
         raise InvalidStepError(f"query: one column {name} is wanted for the key, found {found}")
     return places[0]
-
-
-def _opener(connection: Any) -> Callable[[], AbstractContextManager[Any]]:
-    """What opens a connection to read a page with, and leaves no transaction open behind it."""
-    if not hasattr(connection, "cursor"):
-        if not callable(connection):
-            raise TypeError(
-                "query reads through a connection of a DB-API driver or a function that makes one, "
-                f"found {type(connection).__name__}"
-            )
-        return partial(_given_back, connection)
-    known = is_open(connection)
-    if known is not None:
-        return partial(_left_as_found, connection, known)
-    if getattr(connection, "autocommit", None) is True:
-        return partial(nullcontext, connection)
-    raise TypeError(
-        f"query: a {type(connection).__name__} does not tell whether it is in a transaction, and "
-        "one could stay open: give a function that makes a connection"
-    )
-
-
-@contextmanager
-def _given_back(make: Callable[[], Any]) -> Iterator[Any]:
-    made = make()
-    # What a pool gives may be something that only opens the connection.
-    with closing(made) if hasattr(made, "cursor") else made as connection:
-        yield connection
-
-
-@contextmanager
-def _left_as_found(connection: Any, is_open: Callable[[], bool]) -> Iterator[Any]:
-    was_open = is_open()
-    try:
-        yield connection
-    finally:
-        if not was_open and is_open():
-            connection.rollback()
-
-
-def _paramstyle(connection: Any) -> str:
-    """Of the driver's module: the first around the connection's class that has one."""
-    name = type(connection).__module__
-    while name:
-        style = getattr(sys.modules.get(name), "paramstyle", None)
-        if style in get_args(Paramstyle):
-            return str(style)
-        name = name.rpartition(".")[0]
-    raise InvalidStepError(
-        f"query: the module of {type(connection).__qualname__} has no paramstyle: "
-        "give the driver's, as paramstyle="
-    )

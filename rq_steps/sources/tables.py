@@ -7,17 +7,81 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from rq_steps.sources.keyset import PAGE
 from rq_steps.sources.protocol import Source
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row, Select
     from sqlalchemy.sql.selectable import SelectBase
+    from typing_extensions import Unpack
 
-    from rq_steps.sources.sql_query import Paramstyle
-    from rq_steps.sources.sql_select import Bind
+    from rq_steps.sources.query_connection import Paramstyle
+    from rq_steps.sources.select_bind import Bind
+    from rq_steps.sources.select_types import (
+        Column,
+        Columns,
+        First,
+        Object,
+        Others,
+        Second,
+        Untold,
+    )
+
+Item = TypeVar("Item", covariant=True)
+
+
+@overload
+def rows(
+    select: Select[Untold] | Select[tuple[Untold]],
+    bind: Bind,
+    *,
+    key: Any = ...,
+    page: int = ...,
+    count: bool = ...,
+) -> Source[Any]: ...
+
+
+@overload
+def rows(
+    select: Select[Object] | Select[tuple[Object]],
+    bind: Bind,
+    *,
+    key: Any = ...,
+    page: int = ...,
+    count: bool = ...,
+) -> Source[Object]: ...
+
+
+@overload
+def rows(
+    select: Select[Columns], bind: Bind, *, key: Any = ..., page: int = ..., count: bool = ...
+) -> Source[Row[Columns]]: ...
+
+
+@overload
+def rows(
+    select: Select[Column], bind: Bind, *, key: Any = ..., page: int = ..., count: bool = ...
+) -> Source[Any]: ...
+
+
+@overload
+def rows(
+    select: Select[First, Second, Unpack[Others]],
+    bind: Bind,
+    *,
+    key: Any = ...,
+    page: int = ...,
+    count: bool = ...,
+) -> Source[Row[First, Second, Unpack[Others]]]: ...
+
+
+@overload
+def rows(
+    select: SelectBase, bind: Bind, *, key: Any = ..., page: int = ..., count: bool = ...
+) -> Source[Any]: ...
 
 
 def rows(
@@ -49,13 +113,21 @@ def rows(
     return select_source(select, bind, key, page, count=count)
 
 
+class QuerySet(Protocol[Item]):
+    """What type checkers know a QuerySet of Django by."""
+
+    def __iter__(self) -> Iterator[Item]: ...
+
+    def order_by(self, *fields: Any) -> Any: ...
+
+
 def queryset(
-    queryset: Any,
+    queryset: QuerySet[Item],
     *,
     key: str | Sequence[str] | None = None,
     page: int = PAGE,
     count: bool = False,
-) -> Source[Any]:
+) -> Source[Item]:
     """The objects of Django's `QuerySet`, or its dicts if it is of `values()`.
 
     Args:

@@ -1,4 +1,4 @@
-"""What gives the items of another source in another way, and keeps its cursor."""
+"""A source around another one, in whose place it stands in the record."""
 
 from __future__ import annotations
 

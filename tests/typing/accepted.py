@@ -9,6 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from redis import Redis
 from rq import Queue
+from sqlalchemy import Engine, Select, Table, func, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column, registry
 from typing_extensions import Self, assert_type
 
 from rq_steps import Step, continuable, step
@@ -24,7 +26,9 @@ from rq_steps.sources import (
     lines,
     nested,
     numbered,
+    queryset,
 )
+from rq_steps.sources import rows as rows_of
 
 T = TypeVar("T")
 
@@ -238,6 +242,85 @@ async def wrapped_async(step: Step, numbers: AsyncIterable[int]) -> None:
         assert_type(pairs, list[tuple[str, bytes]])
     async for deep in step.each(nested(nested(rows(), lambda row: [1.5]), lambda pair: "ab")):
         assert_type(deep, tuple[tuple[bytes, float], str])
+
+
+# Tables
+
+
+class Base(DeclarativeBase): ...
+
+
+class User(Base):
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    email: Mapped[str | None]
+    settings: Mapped[dict[str, Any]]
+
+
+@registry().mapped
+class Registered:
+    __tablename__ = "registered"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+UntypedBase: Any = object
+
+
+class Untyped(UntypedBase):  # type: ignore[misc]  # without --strict it is allowed
+    id: Mapped[int]
+
+
+def objects(engine: Engine, session: Session) -> None:
+    assert_type(rows_of(select(User), engine), Source[User])
+    assert_type(rows_of(select(User).where(User.id > 5).distinct(), session), Source[User])
+    assert_type(rows_of(select(aliased(User)), engine, key=User.id.desc(), page=9), Source[User])
+
+
+@step
+def rows_of_columns(step: Step, engine: Engine) -> None:
+    for user in step.each(rows_of(select(User), engine)):
+        assert_type(user, User)
+    for row in step.each(rows_of(select(User.id, User.name), engine, count=True)):
+        assert_type(row.t, tuple[int, str])
+    for with_object in step.each(rows_of(select(User, User.email), engine)):
+        assert_type(with_object.t, tuple[User, str | None])
+    for of_registered in step.each(rows_of(select(Registered, User.id), engine)):
+        assert_type(of_registered.t, tuple[Registered, int])
+    for one in step.each(rows_of(select(User.email), engine)):
+        assert_type(one.t, tuple[str | None])
+    for count in step.each(rows_of(select(func.count(User.id)), engine)):
+        assert_type(count.t, tuple[int])
+
+
+def a_class_or_a_column(engine: Engine, table: Table, given: Select[Any], unknown: Any) -> None:
+    """Where nothing tells an object from a row of one column."""
+    assert_type(rows_of(select(Registered), engine), Source[Any])
+    assert_type(rows_of(select(Untyped), engine), Source[Any])
+    assert_type(rows_of(select(User.settings), engine), Source[Any])
+    assert_type(rows_of(select(table), engine), Source[Any])
+    assert_type(rows_of(given, engine), Source[Any])
+    assert_type(rows_of(unknown, engine), Source[Any])
+
+
+Model = TypeVar("Model")
+
+
+class QuerySet(ABC, Generic[Model, T]):
+    """As django-stubs have it."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[T]: ...
+
+    @abstractmethod
+    def order_by(self, *field_names: str) -> Self: ...
+
+
+def querysets(objects: QuerySet[User, User], dicts: QuerySet[User, dict[str, int]]) -> None:
+    assert_type(queryset(objects), Source[User])
+    assert_type(queryset(dicts, key=["-id"], page=9, count=True), Source[dict[str, int]])
 
 
 # Where a function is asked for

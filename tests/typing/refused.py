@@ -6,8 +6,12 @@ What is ignored has to be an error: `mypy --strict` complains of every other `ty
 from collections.abc import AsyncIterator, Callable
 from datetime import date
 
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
 from rq_steps import Step, continuable, step
-from rq_steps.sources import batches, chain, nested, numbered
+from rq_steps.sources import batches, chain, nested, numbered, queryset
+from rq_steps.sources import rows as rows_of
 
 
 @step
@@ -135,7 +139,7 @@ async def rows() -> AsyncIterator[int]:
     yield 1
 
 
-async def rows_of(number: int) -> AsyncIterator[int]:
+async def pages_of(number: int) -> AsyncIterator[int]:
     yield number
 
 
@@ -162,7 +166,7 @@ async def what_is_async_has_its_own_loop(step: Step) -> None:
         pass
     for _ in step.each(nested(rows(), lambda row: [row])):  # type: ignore[attr-defined]
         pass
-    for _ in step.each(nested([1], rows_of)):  # type: ignore[attr-defined]
+    for _ in step.each(nested([1], pages_of)):  # type: ignore[attr-defined]
         pass
     async for _ in step.each(nested([1], lambda number: [number])):  # type: ignore[attr-defined]
         pass
@@ -171,6 +175,28 @@ async def what_is_async_has_its_own_loop(step: Step) -> None:
     nested([1], takes_number)  # type: ignore[arg-type]
     nested(["a"], rows_of)  # type: ignore[arg-type]
     batches([1], "2")  # type: ignore[call-overload]
+
+
+class Base(DeclarativeBase): ...
+
+
+class User(Base):
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def tables_have_rows_of_their_own(engine: Engine) -> None:
+    for user in rows_of(select(User), engine):
+        takes_number(user)  # type: ignore[arg-type]
+    for row in rows_of(select(User.id), engine):
+        takes_number(row)  # type: ignore[arg-type]
+    rows_of(User, engine)  # type: ignore[call-overload]
+    rows_of(select(User))  # type: ignore[call-overload]
+    rows_of(select(User), "sqlite://")  # type: ignore[call-overload]
+    rows_of(select(User), engine, page="9")  # type: ignore[call-overload]
+    queryset([1])  # type: ignore[arg-type]
+    queryset(select(User))  # type: ignore[arg-type]
 
 
 def options_are_those_of_the_decorator() -> None:

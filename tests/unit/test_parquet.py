@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from rq_steps import InvalidStepError, Step, step
 from rq_steps.sources import Source, batches, nested, parquet_batches, parquet_rows
+from rq_steps.sources.data_set import RowGroup
 from tests.unit.memory import Job
 from tests.unit.test_sources_law import assert_law
 
@@ -174,16 +175,16 @@ def test_the_law_of_parquet(lengths: list[int], group: int, at_once: int) -> Non
 # In a step
 
 
-def recorded(file: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source[Any], list[int]]:
+def recorded(file: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source[Any], list[int | None]]:
     """The rows of a file, and the row groups that have been read."""
-    source, read = parquet_rows(file), list[int]()
-    reading = source._batches_of
+    source, read = parquet_rows(file), list[int | None]()
+    opened = RowGroup.opened
 
-    def recording(group: Any) -> Any:
+    def recording(group: RowGroup) -> Any:
         read.append(group.id)
-        return reading(group)
+        return opened(group)
 
-    monkeypatch.setattr(source, "_batches_of", recording)
+    monkeypatch.setattr(RowGroup, "opened", recording)
     return source, read
 
 

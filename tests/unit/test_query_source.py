@@ -17,7 +17,7 @@ import pytest
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
 from rq_steps.sources import query
-from rq_steps.sources.sql_query import Paramstyle
+from rq_steps.sources.query_connection import Paramstyle
 from tests.unit.memory import Job
 from tests.unit.test_sources_law import assert_law
 

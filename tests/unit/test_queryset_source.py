@@ -119,7 +119,7 @@ def test_what_is_no_queryset_is_told_what_to_do(
 
 
 @pytest.mark.parametrize("other", [None, [], "Book", object()])
-def test_only_a_queryset_is_taken(other: object, django: Any) -> None:
+def test_only_a_queryset_is_taken(other: Any, django: Any) -> None:
     with pytest.raises(TypeError, match=r"^queryset takes a QuerySet of Django, found "):
         queryset(other)
 

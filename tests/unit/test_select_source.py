@@ -465,10 +465,10 @@ def test_objects_of_a_session_are_changed_and_committed_one_by_one(
 
 @pytest.mark.parametrize("bind", [scoped_session, lambda maker: maker, lambda maker: maker()])
 def test_sessions_are_taken_as_they_are_used(bind: Any, engine: Engine) -> None:
-    source = rows(select(User), bind(sessionmaker(engine)), page=4)
-    assert [user.id for user in source] == list(range(1, 11))
-    source = rows(select(User.id), bind(sessionmaker(engine)), page=4)
-    assert [row.id for row in source] == list(range(1, 11))
+    users = rows(select(User), bind(sessionmaker(engine)), page=4)
+    assert [user.id for user in users] == list(range(1, 11))
+    columns = rows(select(User.id), bind(sessionmaker(engine)), page=4)
+    assert [row.id for row in columns] == list(range(1, 11))
 
 
 def test_a_session_that_begins_nothing_by_itself_is_read_through(engine: Engine) -> None:

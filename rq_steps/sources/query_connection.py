@@ -1,0 +1,74 @@
+"""The connection that a query is read through, of any DB-API driver."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import partial
+from typing import Any, Literal, TypeAlias, get_args
+
+from rq_steps.errors import InvalidStepError
+from rq_steps.transactions import is_open
+
+Paramstyle: TypeAlias = Literal["qmark", "numeric", "named", "format", "pyformat"]
+
+
+def opener(connection: Any) -> Callable[[], AbstractContextManager[Any]]:
+    """What opens a connection to read a page with, and leaves no transaction open behind it.
+
+    Raises:
+        TypeError: it does not tell whether it is in a transaction.
+    """
+    if not hasattr(connection, "cursor"):
+        if not callable(connection):
+            raise TypeError(
+                "query reads through a connection of a DB-API driver or a function that makes one, "
+                f"found {type(connection).__name__}"
+            )
+        return partial(_given_back, connection)
+    known = is_open(connection)
+    if known is not None:
+        return partial(_left_as_found, connection, known)
+    if getattr(connection, "autocommit", None) is True:
+        return partial(nullcontext, connection)
+    raise TypeError(
+        f"query: a {type(connection).__name__} does not tell whether it is in a transaction, and "
+        "one could stay open: give a function that makes a connection"
+    )
+
+
+@contextmanager
+def _given_back(make: Callable[[], Any]) -> Iterator[Any]:
+    made = make()
+    # What a pool gives may be something that only opens the connection.
+    with closing(made) if hasattr(made, "cursor") else made as connection:
+        yield connection
+
+
+@contextmanager
+def _left_as_found(connection: Any, is_open: Callable[[], bool]) -> Iterator[Any]:
+    was_open = is_open()
+    try:
+        yield connection
+    finally:
+        if not was_open and is_open():
+            connection.rollback()
+
+
+def paramstyle_of(connection: Any) -> str:
+    """That of the driver's module: the first around the connection's class that has one.
+
+    Raises:
+        InvalidStepError: none of them has one.
+    """
+    name = type(connection).__module__
+    while name:
+        style = getattr(sys.modules.get(name), "paramstyle", None)
+        if style in get_args(Paramstyle):
+            return str(style)
+        name = name.rpartition(".")[0]
+    raise InvalidStepError(
+        f"query: the module of {type(connection).__qualname__} has no paramstyle: "
+        "give the driver's, as paramstyle="
+    )

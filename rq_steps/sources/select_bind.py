@@ -1,0 +1,55 @@
+"""What a select is read through: an engine, or a connection or session of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+Bind: TypeAlias = "Engine | Connection | Session | sessionmaker[Any] | scoped_session[Any]"
+Opener: TypeAlias = "Callable[[], AbstractContextManager[Any]]"
+
+
+def opener(bind: Any, *, objects: bool) -> Opener:
+    """What opens something to read a page with, and leaves nothing open behind it.
+
+    Args:
+        objects: are objects of mapped classes read? They need a session.
+
+    Raises:
+        TypeError: nothing can be read through it.
+    """
+    if isinstance(bind, Session):
+        return partial(left_as_found, bind)
+    if isinstance(bind, sessionmaker):
+        return bind
+    if objects and isinstance(bind, Engine | Connection):
+        return partial(Session, bind)
+    if isinstance(bind, Engine):
+        return bind.connect
+    if isinstance(bind, Connection):
+        return partial(left_as_found, bind)
+    raise TypeError(
+        "rows reads through an Engine, Connection, Session or sessionmaker of SQLAlchemy, "
+        f"found {type(bind).__name__}"
+    )
+
+
+@contextmanager
+def left_as_found(given: Any) -> Iterator[Any]:
+    """A session or connection, out of a transaction where it was out of one.
+
+    To close a transaction leaves the objects as they are: a commit would expire them.
+    """
+    if given.in_transaction():
+        yield given
+        return
+    transaction = given.begin()
+    try:
+        yield given
+    finally:
+        transaction.close()

@@ -1,0 +1,118 @@
+"""The key of a select: the columns by which its rows are put in order and told from one another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Float, Select, UnaryExpression, and_, asc, bindparam, or_
+from sqlalchemy.sql.operators import asc_op, desc_op
+
+from rq_steps.errors import InvalidStepError
+from rq_steps.sources.keyset import Column, Key, behind
+from rq_steps.sources.select_tables import Leaf, full_name, leaves
+
+
+class SelectKey:
+    """Columns of the tables that a select is from, with their directions.
+
+    Args:
+        given: a column or a list of them; the primary key if None.
+
+    Raises:
+        InvalidStepError: it could be NULL, or is not known to be unique.
+    """
+
+    def __init__(self, statement: Select[Any], given: Any) -> None:
+        tables = leaves(statement)
+        if given is None:
+            given = _primary_key(tables)
+        self.order = [
+            _directed(each) for each in (given if isinstance(given, list | tuple) else [given])
+        ]
+        """What the rows are ordered by."""
+        self.columns: list[Any] = [each.element for each in self.order]
+        for column in self.columns:
+            _refuse_unordered(column, tables)
+        _refuse_not_unique(self.columns, tables)
+        _refuse_other_rows(self.columns, statement)
+
+    @property
+    def named(self) -> list[Column]:
+        return [Column(full_name(each.element), each.modifier is desc_op) for each in self.order]
+
+    @property
+    def labelled(self) -> list[Any]:
+        """The columns under names that no user takes, to be selected beside his own."""
+        return [column.label(_mark(number)) for number, column in enumerate(self.columns)]
+
+    @property
+    def is_behind(self) -> Any:
+        """The condition for the rows behind a key, whose values are given by `bound`."""
+        return behind([_tests(*each) for each in enumerate(self.order)], and_, or_)
+
+    def bound(self, values: Key) -> dict[str, Any]:
+        return {_mark(number): value for number, value in enumerate(values)}
+
+
+def _mark(number: int) -> str:
+    return f"rq_steps_key_{number}"
+
+
+def _tests(number: int, directed: UnaryExpression[Any]) -> tuple[Any, Any]:
+    column: Any = directed.element
+    value = bindparam(_mark(number), type_=column.type)
+    if directed.modifier is desc_op:
+        return column < value, column <= value
+    return column > value, column >= value
+
+
+def _directed(given: Any) -> UnaryExpression[Any]:
+    """A column of the key, with its direction: ascending where none is given."""
+    directed = given if isinstance(given, UnaryExpression) else asc(given)
+    if directed.modifier not in (asc_op, desc_op):
+        raise InvalidStepError(f"select: a key is of columns, their asc() or desc(), found {given}")
+    return directed
+
+
+def _primary_key(tables: list[Leaf]) -> list[Any]:
+    columns = tables[0].primary_key if tables else []
+    if not columns:
+        raise InvalidStepError("select: what it is from has no primary key: give key=")
+    return columns
+
+
+def _refuse_unordered(column: Any, tables: list[Leaf]) -> None:
+    """Refuse what is no column of a table, or has no place in an order."""
+    leaf = next((leaf for leaf in tables if leaf.has(column)), None)
+    if leaf is None:
+        raise InvalidStepError(f"select: {column} is no column of a table that it is from")
+    name = full_name(column)
+    if column.nullable or leaf.may_be_empty:
+        why = "outer join" if leaf.may_be_empty else "nullable"
+        raise InvalidStepError(
+            f"select: {name} may be NULL ({why}), which is before and behind no other: "
+            "take a column that is not"
+        )
+    if isinstance(column.type, Float):
+        raise InvalidStepError(f"select: {name} is a float, which is not exact: no key")
+
+
+def _refuse_not_unique(columns: list[Any], tables: list[Leaf]) -> None:
+    if not any(leaf.is_unique_by(columns) for leaf in tables):
+        names = ", ".join(map(full_name, columns)) or "nothing"
+        raise InvalidStepError(
+            f"select: the key {names} is not known to be unique, and rows could be skipped: "
+            "add the columns of the primary key, or of a unique constraint of the table"
+        )
+
+
+def _refuse_other_rows(columns: list[Any], statement: Select[Any]) -> None:
+    """With its key beside it, each of the rows would be distinct."""
+    if not statement.compare(statement.distinct()):
+        return
+    for column in columns:
+        if not any(column.compare(each) for each in statement.selected_columns):
+            raise InvalidStepError(
+                "select: it has DISTINCT, and not all of its key is selected: "
+                f"select {full_name(column)}, too"
+            )
