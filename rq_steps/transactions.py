@@ -91,7 +91,8 @@ def _tells(connection: Any, attribute: str) -> bool:
 
 def _was_closed(connection: Any) -> bool:
     """What was lost with a broken connection is not known to be committed."""
-    return bool(connection.closed) and not getattr(connection, "broken", False)
+    is_closed, is_broken = (getattr(connection, each, False) for each in ("closed", "broken"))
+    return bool(is_closed and not is_broken)
 
 
 def _known(connection: Any) -> IsOpen:
