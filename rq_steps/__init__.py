@@ -31,45 +31,19 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from rq_steps.decorators import continuable as continuable
-    from rq_steps.decorators import step as step
+    from rq_steps.decorators import continuable, step
     from rq_steps.errors import (
-        CheckpointError as CheckpointError,
+        CheckpointError,
+        Interrupt,
+        InvalidStepError,
+        NewerRecordError,
+        ResumeLimitError,
+        StepsError,
+        UnadvanceableCursorError,
+        UnserializableError,
     )
-    from rq_steps.errors import (
-        Interrupt as Interrupt,
-    )
-    from rq_steps.errors import (
-        InvalidStepError as InvalidStepError,
-    )
-    from rq_steps.errors import (
-        NewerRecordError as NewerRecordError,
-    )
-    from rq_steps.errors import (
-        ResumeLimitError as ResumeLimitError,
-    )
-    from rq_steps.errors import (
-        StepsError as StepsError,
-    )
-    from rq_steps.errors import (
-        UnadvanceableCursorError as UnadvanceableCursorError,
-    )
-    from rq_steps.errors import (
-        UnserializableError as UnserializableError,
-    )
-    from rq_steps.handle import Step as Step
-    from rq_steps.worker import (
-        ContinuableWorkerMixin as ContinuableWorkerMixin,
-    )
-    from rq_steps.worker import (
-        SimpleWorker as SimpleWorker,
-    )
-    from rq_steps.worker import (
-        SpawnWorker as SpawnWorker,
-    )
-    from rq_steps.worker import (
-        Worker as Worker,
-    )
+    from rq_steps.handle import Step
+    from rq_steps.worker import ContinuableWorkerMixin, SimpleWorker, SpawnWorker, Worker
 
 _ROOMS = {
     "ContinuableWorkerMixin": "worker",
@@ -82,11 +56,13 @@ _ROOMS = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'rq_steps' has no attribute {name!r}")
-    room = import_module(f"rq_steps.{_ROOMS.get(name, 'errors')}")
-    return getattr(room, name)
+if not TYPE_CHECKING:  # or a name that there is not would be one of any type
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'rq_steps' has no attribute {name!r}")
+        room = import_module(f"rq_steps.{_ROOMS.get(name, 'errors')}")
+        return getattr(room, name)
 
 
 def __dir__() -> list[str]:

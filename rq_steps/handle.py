@@ -10,15 +10,9 @@ from rq_steps.host import Ended, Host
 from rq_steps.loops import AsyncLoop, Loop, loop_over
 from rq_steps.options import Seconds, seconds
 from rq_steps.record import Current, SourceMark
-from rq_steps.sources import (
-    AsyncIterableSource,
-    Described,
-    IndexedSource,
-    async_source_of,
-    is_async,
-    source_of,
-    unbroken,
-)
+from rq_steps.sources.async_pairs import async_pairs_of
+from rq_steps.sources.given import async_source_of, is_async, source_of
+from rq_steps.sources.protocol import Described, opening_cursor
 from rq_steps.successor import successor
 from rq_steps.values import JSON, decode, encode
 
@@ -195,7 +189,7 @@ class Step:
         opened = async_source_of(source)
         mark = opened.mark
         begin = self._begin_at(opened, mark)
-        loop = AsyncLoop(unbroken(opened.open(begin)), begin, self._attention, self.checkpoint)
+        loop = AsyncLoop(async_pairs_of(opened, begin), begin, self._attention, self.checkpoint)
         self._take_on(loop, mark)
         return loop
 
@@ -263,19 +257,12 @@ class Step:
         if self._loop is not None:
             raise InvalidStepError(f"step '{self.name}': a second each, one step has one cursor")
         self._belongs_to(mark)
-        if isinstance(source, IndexedSource | AsyncIterableSource):
-            return self._begin_at_index(mark)
-        self._holds(source)
-        return self._cursor
-
-    def _begin_at_index(self, mark: SourceMark) -> int:
-        cursor = 0 if self._cursor is None else self._cursor
-        if type(cursor) is not int or cursor < 0:
-            raise InvalidStepError(
-                f"step '{self.name}': each over {_describe(mark)} begins at an index, "
-                f"but the cursor is {cursor!r}"
-            )
-        return cursor
+        try:
+            if self._mark is not None:
+                source.check(self._mark.contract)
+            return opening_cursor(source, self._cursor)
+        except InvalidStepError as error:
+            raise InvalidStepError(f"step '{self.name}': {error}") from error
 
     def _belongs_to(self, mark: SourceMark) -> None:
         kept = self._mark
@@ -284,15 +271,6 @@ class Step:
                 f"step '{self.name}': found {_describe(mark)}, "
                 f"but its cursor {self._cursor!r} was kept for {_describe(kept)}"
             )
-
-    def _holds(self, source: Described) -> None:
-        """Does the contract hold that the cursor was kept with?"""
-        if self._mark is None:
-            return
-        try:
-            source.check(self._mark.contract)
-        except InvalidStepError as error:
-            raise InvalidStepError(f"step '{self.name}': {error}") from error
 
 
 def _describe(mark: SourceMark) -> str:

@@ -11,7 +11,9 @@ from rq_steps.loops.pages import Pages, PagesLoop, PagesWalk
 from rq_steps.loops.pair import PairLoop
 from rq_steps.loops.protocol import Checkpoint, Loop
 from rq_steps.loops.sequence import SequenceLoop
-from rq_steps.sources import IterableSource, PagedSource, SequenceSource, Source
+from rq_steps.sources.iterable import IterableSource
+from rq_steps.sources.protocol import PagedSource, Source
+from rq_steps.sources.sequence import SequenceSource
 
 __all__ = ["AsyncLoop", "Loop", "loop_over"]
 
@@ -26,7 +28,7 @@ def loop_over(
         return kind(pages, attention, checkpoint)
     if not attention.can_cut:
         return PairLoop(source.open(cursor), cursor, attention, checkpoint)
-    if isinstance(source, SequenceSource) and type(source.sequence) in (list, tuple, range):
+    if isinstance(source, SequenceSource) and source.is_built_in:
         source.refuse_beyond(cursor)
         return SequenceLoop(source.sequence, cursor, attention, checkpoint)
     if isinstance(source, IterableSource):

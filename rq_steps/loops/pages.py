@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from types import GeneratorType
 from typing import Any
 
 from rq_steps.attention import Attention
 from rq_steps.loops.cut import CutLoop
 from rq_steps.loops.pair import PairLoop
 from rq_steps.loops.protocol import Checkpoint
-from rq_steps.sources import Page, with_cursors
+from rq_steps.sources.iterable import with_cursors
+from rq_steps.sources.protocol import Page, close
 
 
 class Pages:
@@ -47,9 +47,8 @@ class Pages:
         return self._begin if page is None else page.cursor(done - first)
 
     def close(self) -> None:
-        """Close a generator of pages."""
-        if isinstance(self._pages, GeneratorType):
-            self._pages.close()
+        """Let go of what the source holds open."""
+        close(self._pages)
 
 
 class PagesLoop(CutLoop):

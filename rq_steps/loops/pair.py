@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from types import GeneratorType
 from typing import Any
 
 from rq_steps.attention import Attention
 from rq_steps.loops.protocol import Checkpoint
+from rq_steps.sources.protocol import close
 
 
 class PairLoop:
@@ -40,6 +40,4 @@ class PairLoop:
             self.cursor = behind
 
     def close(self) -> None:
-        # A generator that the user made is his own: of those, the pairs are a zip.
-        if isinstance(self._pairs, GeneratorType):
-            self._pairs.close()
+        close(self._pairs)

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Generic, TypeVar
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.protocol import AsyncSource
-from rq_steps.sources.unbroken import Unbroken, unbroken
+from rq_steps.sources.async_pairs import Unbroken, unbroken
+from rq_steps.sources.protocol import AsyncSource, Indexed
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
 
 
-class AsyncIterableSource(AsyncSource[T]):
+class AsyncIterableSource(Indexed, AsyncSource[T]):
     """The cursor is the number of items done.
 
     On resume as many items are read again, and dropped: a new iterable has to be made by each

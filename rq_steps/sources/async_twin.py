@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from types import GeneratorType
 from typing import Any, Generic, TypeVar
 
-from rq_steps.sources.protocol import AsyncSource, Source
+from rq_steps.sources.protocol import AsyncSource, Source, close, opening_cursor
 from rq_steps.sources.transparent import Transparent
-from rq_steps.sources.wrapped import pairs_of
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
@@ -20,15 +18,13 @@ class AsyncTwin(Transparent, AsyncSource[T]):
     It awaits nothing: reading an item holds up the event loop, as it does in a `for`.
     """
 
-    def __init__(self, source: Source[T]) -> None:
-        self._source = source
-        super().__init__(source)
+    _source: Source[T]
 
     def open(self, cursor: Any) -> AsyncIterator[tuple[T, Any]]:
-        return AsyncPairs(pairs_of(self._source, cursor))
+        return TwinPairs(self._source.open(opening_cursor(self._source, cursor)))
 
 
-class AsyncPairs(Generic[Item]):
+class TwinPairs(Generic[Item]):
     """Pairs for `async for`."""
 
     def __init__(self, pairs: Iterator[tuple[Item, Any]]) -> None:
@@ -43,6 +39,4 @@ class AsyncPairs(Generic[Item]):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        # A generator that the user made is his own: of those, the pairs are a zip.
-        if isinstance(self._pairs, GeneratorType):
-            self._pairs.close()
+        close(self._pairs)

@@ -24,6 +24,8 @@ class AttachedRows(Transparent, Source[Any]):
         objects_in: what gives the objects in an item.
     """
 
+    _source: PagedSource[Any]
+
     def __init__(
         self,
         source: PagedSource[Any],
@@ -31,7 +33,6 @@ class AttachedRows(Transparent, Source[Any]):
         objects_in: Callable[[Any], list[Any]],
     ) -> None:
         super().__init__(source)
-        self._source = source
         self._session = session
         self._objects_in = objects_in
 

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from functools import partial
 from typing import Any, Generic, TypeVar, overload
 
-from rq_steps.sources import async_source_of, is_async, source_of
-from rq_steps.sources.protocol import AsyncSource, PagedSource
+from rq_steps.sources.async_pairs import async_pairs_of, close
+from rq_steps.sources.given import async_source_of, is_async, source_of
+from rq_steps.sources.paging import pages_of
+from rq_steps.sources.protocol import AsyncSource, PagedSource, Source
 from rq_steps.sources.transparent import Transparent
-from rq_steps.sources.wrapped import async_pairs_of, close, pages_of
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
-Place = Callable[[], Any]
+CursorOf = Callable[[], Any]
 
 
 @overload
@@ -48,13 +49,14 @@ def batches(source: Any, size: int) -> Any:
 class Batches(Transparent, PagedSource[list[T]]):
     """Each item is a list of items of another source."""
 
+    _source: Source[T]
+
     def __init__(self, source: Iterable[T], size: int) -> None:
-        self._source = source_of(source)
+        super().__init__(source_of(source))
         self._size = size
-        super().__init__(self._source)
 
     def pages(self, cursor: Any) -> Iterator[BatchPage[T]]:
-        begin: Place = partial(_itself, cursor)
+        begin: CursorOf = partial(_itself, cursor)
         batch: list[T] = []
         end = begin
         for page in pages_of(self._source, cursor):
@@ -72,23 +74,24 @@ class Batches(Transparent, PagedSource[list[T]]):
 
 
 class BatchPage(Generic[T]):
-    """One batch, and what gives the places before and behind it."""
+    """One batch, and what gives the cursors before and behind it."""
 
-    def __init__(self, batch: list[T], begin: Place, end: Place) -> None:
+    def __init__(self, batch: list[T], begin: CursorOf, end: CursorOf) -> None:
         self.items = (batch,)
-        self._places = begin, end
+        self._cursors = begin, end
 
     def cursor(self, done: int) -> Any:
-        return self._places[done]()
+        return self._cursors[done]()
 
 
 class AsyncBatches(Transparent, AsyncSource[list[T]]):
     """The same over an async source."""
 
+    _source: AsyncSource[T]
+
     def __init__(self, source: AsyncIterable[T], size: int) -> None:
-        self._source = async_source_of(source)
+        super().__init__(async_source_of(source))
         self._size = size
-        super().__init__(self._source)
 
     def open(self, cursor: Any) -> AsyncIterator[tuple[list[T], Any]]:
         return Collected(async_pairs_of(self._source, cursor), self._size)

@@ -6,16 +6,11 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Se
 from typing import Any, Generic, TypeVar, overload
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources import async_source_of, is_async, source_of
-from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource
-from rq_steps.sources.wrapped import (
-    async_pairs_of,
-    check_kept,
-    close,
-    pages_of,
-    refuse_other_fields,
-    total_of,
-)
+from rq_steps.sources.async_pairs import async_pairs_of, close
+from rq_steps.sources.compound import Compound
+from rq_steps.sources.given import async_source_of, is_async, source_of
+from rq_steps.sources.paging import pages_of
+from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource, Source
 from rq_steps.values import JSON
 
 T = TypeVar("T")
@@ -45,34 +40,41 @@ def chain(*sources: Any) -> Any:
     return AsyncChain(sources) if any(map(is_async, sources)) else Chain(sources)
 
 
-class Chaining(Described):
+class Chaining(Compound):
     """The cursor is the index of a source, and the cursor of that source."""
 
     kind = "chain"
 
     def __init__(self, sources: Sequence[Described]) -> None:
-        self._described = sources
+        self._sources = sources
 
     @property
     def contract(self) -> list[JSON]:
-        return [each.mark.dump() for each in self._described]
+        return [each.mark.dump() for each in self._sources]
 
     @property
     def total(self) -> int | None:
-        return total_of(self._described)[0]
+        totals = [each.total for each in self._sources]
+        if None in totals or len(self._units) > 1:
+            return None
+        return sum(total for total in totals if total is not None)
 
     @property
     def unit(self) -> str:
-        return total_of(self._described)[1]
+        return self._units.pop() if len(self._units) == 1 else "items"
+
+    @property
+    def _units(self) -> set[str]:
+        return {each.unit for each in self._sources}
 
     def check(self, kept: Any) -> None:
-        if len(self._described) != len(kept):
+        if len(self._sources) != len(kept):
             raise InvalidStepError(
-                f"{self.kind}: found {len(self._described)} sources, expected {len(kept)}"
+                f"{self.kind}: found {len(self._sources)} sources, expected {len(kept)}"
             )
-        for index, (source, mark) in enumerate(zip(self._described, kept, strict=True)):
+        for index, (source, mark) in enumerate(zip(self._sources, kept, strict=True)):
             try:
-                check_kept(source, mark)
+                self.check_part(source, mark)
             except InvalidStepError as error:
                 raise InvalidStepError(f"{self.kind}, source {index}: {error}") from error
 
@@ -80,21 +82,21 @@ class Chaining(Described):
         """The index of a source, and the cursor of that."""
         if cursor is None:
             return 0, None
-        refuse_other_fields(cursor, self.kind, "source", "cursor")
-        index = cursor["source"]
-        if type(index) is not int or not 0 <= index <= len(self._described):
+        index, within = self.parts(cursor, "source", "cursor")
+        if type(index) is not int or not 0 <= index <= len(self._sources):
             raise InvalidStepError(
-                f"{self.kind}: the cursor is in source {index!r} of {len(self._described)}"
+                f"{self.kind}: the cursor is in source {index!r} of {len(self._sources)}"
             )
-        return index, cursor["cursor"]
+        return index, within
 
 
 class Chain(Chaining, PagedSource[T]):
     """Of sync sources."""
 
+    _sources: Sequence[Source[T]]
+
     def __init__(self, sources: Sequence[Iterable[T]]) -> None:
-        self._sources = [source_of(each) for each in sources]
-        super().__init__(self._sources)
+        super().__init__([source_of(each) for each in sources])
 
     def pages(self, cursor: Any) -> Iterator[LinkPage[T]]:
         begin, within = self.place(cursor)
@@ -119,9 +121,10 @@ class LinkPage(Generic[Item]):
 class AsyncChain(Chaining, AsyncSource[T]):
     """Of sources one of which is async, at least."""
 
+    _sources: Sequence[AsyncSource[T]]
+
     def __init__(self, sources: Sequence[Iterable[T] | AsyncIterable[T]]) -> None:
-        self._sources = [async_source_of(each) for each in sources]
-        super().__init__(self._sources)
+        super().__init__([async_source_of(each) for each in sources])
 
     def open(self, cursor: Any) -> AsyncIterator[tuple[T, Any]]:
         return Linked(self._sources, *self.place(cursor))

@@ -15,15 +15,12 @@ from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources import AsyncIterableSource, async_source_of, is_async, source_of
+from rq_steps.sources.async_iterable import AsyncIterableSource
+from rq_steps.sources.async_pairs import async_pairs_of, close
+from rq_steps.sources.compound import Compound
+from rq_steps.sources.given import async_source_of, is_async, source_of
+from rq_steps.sources.paging import pages_of
 from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource, Source
-from rq_steps.sources.wrapped import (
-    async_pairs_of,
-    check_kept,
-    close,
-    pages_of,
-    refuse_other_fields,
-)
 from rq_steps.values import JSON
 
 Outer = TypeVar("Outer")
@@ -85,7 +82,7 @@ def _is_async_maker(inner: Callable[[Any], Any]) -> bool:
     return is_class or isasyncgenfunction(inner) or iscoroutinefunction(inner)
 
 
-class Nesting(Described):
+class Nesting(Compound):
     """A cursor holds the outer cursors before and behind the outer item in hand, the mark of the
     source that was made of it, and the cursor of that.
 
@@ -96,15 +93,15 @@ class Nesting(Described):
     kind = "nested source"
 
     def __init__(self, outer: Described) -> None:
-        self._described = outer
+        self._outer = outer
 
     @property
     def contract(self) -> dict[str, JSON]:
-        return {"outer": self._described.mark.dump()}
+        return {"outer": self._outer.mark.dump()}
 
     def check(self, kept: Any) -> None:
         try:
-            check_kept(self._described, kept["outer"])
+            self.check_part(self._outer, kept["outer"])
         except InvalidStepError as error:
             raise InvalidStepError(f"{self.kind}, outer source: {error}") from error
 
@@ -112,15 +109,14 @@ class Nesting(Described):
         """The cursor before the outer item in hand."""
         if cursor is None:
             return None
-        refuse_other_fields(cursor, self.kind, "before", "behind", "of", "cursor")
-        return cursor["before"]
+        return self.parts(cursor, "before", "behind", "of", "cursor")[0]
 
-    def begin(self, source: Described, item: Any, kept: Any) -> Any:
+    def begin_within(self, source: Described, item: Any, kept: Any) -> Any:
         """Where to begin in the source that was made of an item, if this cursor was kept in it."""
         if kept is None:
             return None
         try:
-            check_kept(source, kept["of"])
+            self.check_part(source, kept["of"])
         except InvalidStepError as error:
             raise InvalidStepError(f"{self.kind}, inner source of {item!r}: {error}") from error
         return kept["cursor"]
@@ -129,10 +125,11 @@ class Nesting(Described):
 class Nested(Nesting, PagedSource[tuple[Outer, Inner]]):
     """Of sync sources."""
 
+    _outer: Source[Outer]
+
     def __init__(self, outer: Iterable[Outer], inner: Callable[[Outer], Iterable[Inner]]) -> None:
-        self._outer = source_of(outer)
+        super().__init__(source_of(outer))
         self._inner = inner
-        super().__init__(self._outer)
 
     def pages(self, cursor: Any) -> Iterator[InnerPage[Outer, Inner]]:
         for page in pages_of(self._outer, self.place(cursor)):
@@ -147,7 +144,7 @@ class Nested(Nesting, PagedSource[tuple[Outer, Inner]]):
         self, page: Page[Outer], index: int, item: Outer, kept: Any
     ) -> Iterator[InnerPage[Outer, Inner]]:
         source = self._source_of(self._inner(item))
-        begin = self.begin(source, item, kept)
+        begin = self.begin_within(source, item, kept)
         of = source.mark.dump()
         for inner in pages_of(source, begin):
             yield InnerPage(page, index, item, of, inner)
@@ -184,10 +181,11 @@ class InnerPage(Generic[Outer, Inner]):
 class AsyncNested(Nesting, AsyncSource[tuple[Outer, Inner]]):
     """Of sources one of which is async, or has to be awaited."""
 
+    _outer: AsyncSource[Outer]
+
     def __init__(self, outer: Given[Outer], inner: Callable[[Outer], Any]) -> None:
-        self._outer = async_source_of(outer)
+        super().__init__(async_source_of(outer))
         self._inner = inner
-        super().__init__(self._outer)
 
     def open(self, cursor: Any) -> AsyncIterator[tuple[tuple[Outer, Inner], Any]]:
         before = self.place(cursor)
@@ -266,7 +264,7 @@ class Descent(Generic[Outer, Inner]):
         item, behind = self._next
         source = await self._nesting.source_of(item)
         kept = self._kept if self._kept is not None and self._kept["behind"] == behind else None
-        pairs = async_pairs_of(source, self._nesting.begin(source, item, kept))
+        pairs = async_pairs_of(source, self._nesting.begin_within(source, item, kept))
         return InHand(item, self._before, behind, source.mark.dump(), pairs)
 
     async def _ascend(self, done: InHand) -> None:

@@ -6,15 +6,11 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Generic, TypeVar, overload
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources import async_source_of, is_async, source_of
-from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource
-from rq_steps.sources.wrapped import (
-    async_pairs_of,
-    check_kept,
-    close,
-    pages_of,
-    refuse_other_fields,
-)
+from rq_steps.sources.async_pairs import async_pairs_of, close
+from rq_steps.sources.compound import Compound
+from rq_steps.sources.given import async_source_of, is_async, source_of
+from rq_steps.sources.paging import pages_of
+from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource, Source
 from rq_steps.values import JSON
 
 T = TypeVar("T")
@@ -45,51 +41,51 @@ def numbered(source: Any, start: int = 0) -> Any:
     return AsyncNumbered(source, start) if is_async(source) else Numbered(source, start)
 
 
-class Numbering(Described):
+class Numbering(Compound):
     """The cursor is the next number, and the cursor of the source."""
 
     kind = "numbered source"
 
     def __init__(self, source: Described, start: int) -> None:
-        self._described = source
+        self._source = source
         self._start = start
 
     @property
     def contract(self) -> dict[str, JSON]:
-        return {"start": self._start, "of": self._described.mark.dump()}
+        return {"start": self._start, "of": self._source.mark.dump()}
 
     @property
     def total(self) -> int | None:
-        return self._described.total
+        return self._source.total
 
     @property
     def unit(self) -> str:
-        return self._described.unit
+        return self._source.unit
 
     def check(self, kept: Any) -> None:
         if self._start != kept["start"]:
             raise InvalidStepError(
                 f"{self.kind}: found start={self._start}, expected start={kept['start']}"
             )
-        check_kept(self._described, kept["of"])
+        self.check_part(self._source, kept["of"])
 
     def place(self, cursor: Any) -> tuple[int, Any]:
         """The number, and the cursor of the source."""
         if cursor is None:
             return self._start, None
-        refuse_other_fields(cursor, self.kind, "number", "cursor")
-        number = cursor["number"]
+        number, within = self.parts(cursor, "number", "cursor")
         if type(number) is not int:
             raise InvalidStepError(f"{self.kind}: found number {number!r} in its cursor")
-        return number, cursor["cursor"]
+        return number, within
 
 
 class Numbered(Numbering, PagedSource[tuple[int, T]]):
     """Over a sync source."""
 
+    _source: Source[T]
+
     def __init__(self, source: Iterable[T], start: int) -> None:
-        self._source = source_of(source)
-        super().__init__(self._source, start)
+        super().__init__(source_of(source), start)
 
     def pages(self, cursor: Any) -> Iterator[NumberedPage[T]]:
         number, within = self.place(cursor)
@@ -113,9 +109,10 @@ class NumberedPage(Generic[T]):
 class AsyncNumbered(Numbering, AsyncSource[tuple[int, T]]):
     """Over an async source."""
 
+    _source: AsyncSource[T]
+
     def __init__(self, source: AsyncIterable[T], start: int) -> None:
-        self._source = async_source_of(source)
-        super().__init__(self._source, start)
+        super().__init__(async_source_of(source), start)
 
     def open(self, cursor: Any) -> AsyncIterator[tuple[tuple[int, T], Any]]:
         number, within = self.place(cursor)

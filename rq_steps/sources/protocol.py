@@ -77,7 +77,8 @@ class Source(Described, ABC, Generic[Item]):
         """Each item from this cursor on, with the cursor behind it.
 
         A cursor is whatever a step can save, best plain JSON, and a new value each time. None is
-        the beginning.
+        the beginning. If what is returned has a `close`, as generators have, that is called before
+        the step ends.
 
         Raises:
             InvalidStepError: there is no such place in the source.
@@ -106,12 +107,32 @@ class AsyncSource(Described, ABC, Generic[Item]):
         return (item async for item, _ in self.open(None))
 
 
-class IndexedSource(Source[Item]):
-    """A source whose cursor is the number of items before it."""
+class Indexed(Described):
+    """Its cursor is the number of items before it."""
 
     @property
     def mark(self) -> SourceMark:
         return SourceMark(self.kind, self.total)
+
+
+def opening_cursor(source: Described, cursor: Any) -> Any:
+    """The cursor to open a source at, where this one was kept, or none.
+
+    Raises:
+        InvalidStepError: it is no cursor of such a source.
+    """
+    if not isinstance(source, Indexed):
+        return cursor
+    index = 0 if cursor is None else cursor
+    if type(index) is not int or index < 0:
+        raise InvalidStepError(
+            f"{source.mark.described} is gone on with at an index, found {cursor!r}"
+        )
+    return index
+
+
+class IndexedSource(Indexed, Source[Item]):
+    """A source whose cursor is the number of items before it."""
 
 
 class Page(Protocol[Item]):
@@ -143,3 +164,13 @@ class PagedSource(Source[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         return chain.from_iterable(page.items for page in self.pages(None))
+
+
+def close(given: Iterator[Any]) -> None:
+    """Let go of what a source holds open.
+
+    A generator that the user made, and handed to `step.each`, is his own: its pairs are a zip.
+    """
+    let_go = getattr(given, "close", None)
+    if let_go is not None:
+        let_go()

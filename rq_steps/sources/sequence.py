@@ -23,6 +23,11 @@ class SequenceSource(IndexedSource[T]):
     def total(self) -> int:
         return len(self.sequence)
 
+    @property
+    def is_built_in(self) -> bool:
+        """Is it one that the interpreter itself iterates, and can cut in slices?"""
+        return type(self.sequence) in (list, tuple, range)
+
     def open(self, cursor: int | None) -> Iterator[tuple[T, int]]:
         begin = cursor or 0
         self.refuse_beyond(begin)

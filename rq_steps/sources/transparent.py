@@ -11,27 +11,27 @@ class Transparent(Described):
     """Tells of itself what another source does."""
 
     def __init__(self, source: Described) -> None:
-        self._described = source
+        self._source = source
 
     @property
     def kind(self) -> str:
-        return self._described.kind
+        return self._source.kind
 
     @property
     def contract(self) -> JSON:
-        return self._described.contract
+        return self._source.contract
 
     @property
     def total(self) -> int | None:
-        return self._described.total
+        return self._source.total
 
     @property
     def unit(self) -> str:
-        return self._described.unit
+        return self._source.unit
 
     @property
     def mark(self) -> SourceMark:
-        return self._described.mark
+        return self._source.mark
 
     def check(self, kept: JSON) -> None:
-        self._described.check(kept)
+        self._source.check(kept)

@@ -26,20 +26,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from rq_steps.testing.clock import Clock as Clock
-    from rq_steps.testing.errors import RehearsalError as RehearsalError
-    from rq_steps.testing.execution import Execution as Execution
-    from rq_steps.testing.live import LiveJobs as LiveJobs
-    from rq_steps.testing.place import NeverReachedError as NeverReachedError
-    from rq_steps.testing.place import Place as Place
-    from rq_steps.testing.points import Coverage as Coverage
-    from rq_steps.testing.points import Everywhere as Everywhere
-    from rq_steps.testing.points import everywhere as everywhere
-    from rq_steps.testing.rehearsal import Rehearsal as Rehearsal
-    from rq_steps.testing.relay import NotOverError as NotOverError
-    from rq_steps.testing.strikes import Crash as Crash
-    from rq_steps.testing.strikes import Failure as Failure
-    from rq_steps.testing.strikes import Interruption as Interruption
+    from rq_steps.testing.clock import Clock
+    from rq_steps.testing.errors import RehearsalError
+    from rq_steps.testing.execution import Execution
+    from rq_steps.testing.live import LiveJobs
+    from rq_steps.testing.place import NeverReachedError, Place
+    from rq_steps.testing.points import Coverage, Everywhere, everywhere
+    from rq_steps.testing.rehearsal import Rehearsal
+    from rq_steps.testing.relay import NotOverError
+    from rq_steps.testing.strikes import Crash, Failure, Interruption
 
 _ROOMS = {
     "Clock": "clock",
@@ -59,10 +54,12 @@ _ROOMS = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
-        raise AttributeError(f"module 'rq_steps.testing' has no attribute {name!r}")
-    return getattr(import_module(f"rq_steps.testing.{_ROOMS[name]}"), name)
+if not TYPE_CHECKING:  # or a name that there is not would be one of any type
+
+    def __getattr__(name: str) -> Any:
+        if name not in _ROOMS:
+            raise AttributeError(f"module 'rq_steps.testing' has no attribute {name!r}")
+        return getattr(import_module(f"rq_steps.testing.{_ROOMS[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -31,7 +31,6 @@ from rq_steps.events import Event
 from rq_steps.meta import progress
 from rq_steps.record import Completed, Current, Record, Run, SourceMark
 from rq_steps.sources import (
-    Described,
     Source,
     batches,
     chain,
@@ -48,6 +47,7 @@ from rq_steps.sources import (
     text_file,
 )
 from rq_steps.sources import blocks as blocks_of_files
+from rq_steps.sources.protocol import Described
 from tests.docs.pages import README, Page, blocks, code
 
 WRITING = Page("docs/writing-steps.md")

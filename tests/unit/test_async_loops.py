@@ -596,7 +596,7 @@ def test_each_over_an_async_iterable_begins_at_an_index(start: object, job: Job)
 
     error = job.execute(lambda: asyncio.run(visit())).error
     assert isinstance(error, InvalidStepError)
-    assert "each over an async iterable begins at an index" in str(error)
+    assert "an async iterable is gone on with at an index" in str(error)
 
 
 def test_batches_of_an_async_source_may_come_and_go_over_a_deploy(job: Job) -> None:

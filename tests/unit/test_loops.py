@@ -20,7 +20,8 @@ from rq_steps.attention import Attention, Unattended
 from rq_steps.loops import loop_over
 from rq_steps.record import SourceMark
 from rq_steps.signals import handling
-from rq_steps.sources import IndexedSource, Source, jsonl, source_of
+from rq_steps.sources import Source, jsonl, source_of
+from rq_steps.sources.protocol import IndexedSource
 from rq_steps.values import JSON
 from tests.unit.instructions import Instructions
 from tests.unit.memory import Job
@@ -891,7 +892,7 @@ def test_each_begins_at_an_index(kind: Callable[..., Any], start: object, job: J
 
     error = job.execute(visit).error
     assert isinstance(error, InvalidStepError)
-    assert "begins at an index, but the cursor is " + repr(start) in str(error)
+    assert "is gone on with at an index, found " + repr(start) in str(error)
 
 
 @LISTS

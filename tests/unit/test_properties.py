@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rq_steps import Interrupt, Step, continuable, step
 from rq_steps.keeper import Departure
 from rq_steps.signals import handling
-from rq_steps.sources import Page, PagedSource
+from rq_steps.sources.protocol import Page, PagedSource
 from tests.unit.instructions import Instructions
 from tests.unit.memory import Crash, Execution, Job
 

@@ -24,7 +24,6 @@ from rq_steps.attention import Attention
 from rq_steps.loops import loop_over
 from rq_steps.sources import (
     BadRecordError,
-    IndexedSource,
     Source,
     csv_dicts,
     csv_parse,
@@ -33,6 +32,7 @@ from rq_steps.sources import (
     lines,
     source_of,
 )
+from rq_steps.sources.protocol import IndexedSource
 from rq_steps.sources.text_file import TextFile
 from rq_steps.values import decode, encode
 

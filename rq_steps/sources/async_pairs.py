@@ -1,13 +1,31 @@
-"""Async generators that are not taken for ended where they were broken off."""
+"""What an async source gives: its items, each with the cursor behind it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rq_steps.errors import InvalidStepError
+from rq_steps.sources.protocol import AsyncSource, opening_cursor
 
+T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
+
+
+def async_pairs_of(source: AsyncSource[T], cursor: Any) -> AsyncIterator[tuple[T, Any]]:
+    """The items from this cursor on, each with the cursor behind it.
+
+    Raises:
+        InvalidStepError: there is no such place in the source.
+    """
+    return unbroken(source.open(opening_cursor(source, cursor)))
+
+
+async def close(pairs: AsyncIterator[Any] | None) -> None:
+    """Let go of what a source holds open, if it was opened."""
+    aclose = getattr(pairs, "aclose", None)
+    if aclose is not None:
+        await aclose()
 
 
 class Unbroken(Generic[Item]):
@@ -40,5 +58,6 @@ class Unbroken(Generic[Item]):
 
 
 def unbroken(items: AsyncIterator[Item]) -> AsyncIterator[Item]:
-    """The same; what is no generator may be asked again."""
+    """The same, and not taken for ended where it was broken off. What is no generator may be asked
+    again."""
     return Unbroken(items) if isinstance(items, AsyncGenerator) else items

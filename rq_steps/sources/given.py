@@ -1,0 +1,53 @@
+"""The source over what a user handed to `step.each`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable, Sequence
+from typing import Any, TypeGuard, TypeVar, cast
+
+from rq_steps.sources.async_iterable import AsyncIterableSource
+from rq_steps.sources.async_twin import AsyncTwin
+from rq_steps.sources.iterable import IterableSource, refuse_unstable
+from rq_steps.sources.protocol import AsyncSource, Source
+from rq_steps.sources.sequence import SequenceSource, is_sequence
+from rq_steps.sources.tables import table_source
+
+T = TypeVar("T")
+
+
+def source_of(given: Sequence[Any] | Iterable[Any]) -> Source[Any]:
+    """The source over what a user handed to `step.each`: a source is its own.
+
+    Raises:
+        InvalidStepError: a set, or whatever else has no stable order.
+        TypeError: something that cannot be iterated.
+    """
+    if isinstance(given, Source):
+        return given
+    table = table_source(given)
+    if table is not None:
+        return table
+    if is_sequence(given):
+        return SequenceSource(given)
+    refuse_unstable(given)
+    return IterableSource(given)
+
+
+def async_source_of(given: Iterable[T] | AsyncIterable[T]) -> AsyncSource[T]:
+    """The source for `async for` over what a user handed to `step.each`.
+
+    An async source is its own. A sync one has the same cursor, and awaits nothing.
+
+    Raises:
+        InvalidStepError, TypeError: as `source_of`.
+    """
+    if isinstance(given, AsyncSource):
+        return given
+    if is_async(given):
+        return AsyncIterableSource(given)
+    return AsyncTwin(source_of(cast("Iterable[T]", given)))
+
+
+def is_async(given: Any) -> TypeGuard[AsyncIterable[Any]]:
+    """Is it for `async for` alone?"""
+    return hasattr(given, "__aiter__") and not hasattr(given, "__iter__")
