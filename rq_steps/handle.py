@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, overload
 
 from rq_steps.errors import InvalidStepError, UnserializableError
@@ -178,18 +179,22 @@ class Step:
         self._host.interrupt(None if wait is None else seconds("wait", wait), reason)
 
     def _each(self, source: Iterable[Any]) -> Iterator[Any]:
-        opened = source_of(source)
-        mark = opened.mark
-        begin = self._begin_at(opened, mark)
-        loop = loop_over(opened, begin, self._attention, self.checkpoint)
+        self._refuse_beside_another()
+        with self._named():
+            opened = source_of(source)
+            mark = opened.mark
+            begin = self._begin_at(opened, mark)
+            loop = loop_over(opened, begin, self._attention, self.checkpoint)
         self._take_on(loop, mark)
         return iter(loop)
 
     def _each_async(self, source: AsyncIterable[Any]) -> AsyncIterator[Any]:
-        opened = async_source_of(source)
-        mark = opened.mark
-        begin = self._begin_at(opened, mark)
-        loop = AsyncLoop(async_pairs_of(opened, begin), begin, self._attention, self.checkpoint)
+        self._refuse_beside_another()
+        with self._named():
+            opened = async_source_of(source)
+            mark = opened.mark
+            begin = self._begin_at(opened, mark)
+            loop = AsyncLoop(async_pairs_of(opened, begin), begin, self._attention, self.checkpoint)
         self._take_on(loop, mark)
         return loop
 
@@ -245,31 +250,39 @@ class Step:
             raise InvalidStepError(
                 f"step '{self.name}': set and advance beside each, which moves the cursor itself"
             )
-        self._belongs_to(_BY_HAND)
+        with self._named():
+            self._refuse_other(_BY_HAND)
         self._mark = _BY_HAND
         self._by_hand = True
 
-    def _begin_at(self, source: Described, mark: SourceMark) -> Any:
+    def _refuse_beside_another(self) -> None:
         if isinstance(self._host, Ended):
             self._host.turn()
         if self._by_hand:
             raise InvalidStepError(f"step '{self.name}': each beside set and advance")
         if self._loop is not None:
             raise InvalidStepError(f"step '{self.name}': a second each, one step has one cursor")
-        self._belongs_to(mark)
-        try:
-            if self._mark is not None:
-                source.check(self._mark.contract)
-            return opening_cursor(source, self._cursor)
-        except InvalidStepError as error:
-            raise InvalidStepError(f"step '{self.name}': {error}") from error
 
-    def _belongs_to(self, mark: SourceMark) -> None:
+    def _begin_at(self, source: Described, mark: SourceMark) -> Any:
+        self._refuse_other(mark)
+        if self._mark is not None:
+            source.check(self._mark.contract)
+        return opening_cursor(source, self._cursor)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """What is wrong with a source is said of this step."""
+        try:
+            yield
+        except InvalidStepError as error:
+            raise InvalidStepError(f"step '{self.name}': {error}") from None
+
+    def _refuse_other(self, mark: SourceMark) -> None:
         kept = self._mark
         if kept is not None and (kept.kind, kept.length) != (mark.kind, mark.length):
             raise InvalidStepError(
-                f"step '{self.name}': found {_describe(mark)}, "
-                f"but its cursor {self._cursor!r} was kept for {_describe(kept)}"
+                f"found {_describe(mark)}, but its cursor {self._cursor!r} was kept for "
+                f"{_describe(kept)}"
             )
 
 

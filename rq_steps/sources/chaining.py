@@ -76,7 +76,7 @@ class Chaining(Compound):
             try:
                 self.check_part(source, mark)
             except InvalidStepError as error:
-                raise InvalidStepError(f"{self.kind}, source {index}: {error}") from error
+                raise InvalidStepError(f"{self.kind}, source {index}: {error}") from None
 
     def place(self, cursor: Any) -> tuple[int, Any]:
         """The index of a source, and the cursor of that."""

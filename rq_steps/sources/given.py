@@ -7,7 +7,8 @@ from typing import Any, TypeGuard, TypeVar, cast
 
 from rq_steps.sources.async_iterable import AsyncIterableSource
 from rq_steps.sources.async_twin import AsyncTwin
-from rq_steps.sources.iterable import IterableSource, refuse_unstable
+from rq_steps.sources.iterable import IterableSource
+from rq_steps.sources.mistaken import refuse_text, refuse_uniterable, refuse_unstable
 from rq_steps.sources.protocol import AsyncSource, Source
 from rq_steps.sources.sequence import SequenceSource, is_sequence
 from rq_steps.sources.tables import table_source
@@ -20,16 +21,18 @@ def source_of(given: Sequence[Any] | Iterable[Any]) -> Source[Any]:
 
     Raises:
         InvalidStepError: a set, or whatever else has no stable order.
-        TypeError: something that cannot be iterated.
+        TypeError: a text or a path, or something that cannot be iterated.
     """
     if isinstance(given, Source):
         return given
     table = table_source(given)
     if table is not None:
         return table
+    refuse_text(given)
+    refuse_uniterable(given)
+    refuse_unstable(given)
     if is_sequence(given):
         return SequenceSource(given)
-    refuse_unstable(given)
     return IterableSource(given)
 
 

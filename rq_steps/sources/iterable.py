@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from itertools import count, islice
 from typing import Any, TypeVar
 
@@ -47,18 +47,6 @@ class IterableSource(IndexedSource[T]):
 def with_cursors(items: Iterator[T], cursor: int) -> Iterator[tuple[T, int]]:
     """Each item, the first of which is at this cursor, with the cursor behind it."""
     return zip(items, count(cursor + 1), strict=False)
-
-
-def refuse_unstable(given: Any) -> None:
-    """Refuse what cannot be resumed: sets have another order in another process."""
-    if isinstance(given, set | frozenset) or (isinstance(given, Set) and not _is_dict_view(given)):
-        raise InvalidStepError(
-            f"a {type(given).__name__} has no stable order to resume in: iterate sorted(...)"
-        )
-
-
-def _is_dict_view(given: Any) -> bool:
-    return isinstance(given, type({}.keys()) | type({}.items()))
 
 
 def _length(iterable: Any) -> int | None:

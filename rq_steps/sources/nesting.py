@@ -72,6 +72,8 @@ def nested(outer: Any, inner: Callable[[Any], Any]) -> Any:
     Raises:
         InvalidStepError, TypeError: as `step.each` of the outer source.
     """
+    if not callable(inner):
+        raise TypeError(f"inner is a function that makes a source of an item, found {inner!r}")
     twin = AsyncNested if is_async(outer) or _is_async_maker(inner) else Nested
     return twin(outer, inner)
 
@@ -103,7 +105,7 @@ class Nesting(Compound):
         try:
             self.check_part(self._outer, kept["outer"])
         except InvalidStepError as error:
-            raise InvalidStepError(f"{self.kind}, outer source: {error}") from error
+            raise InvalidStepError(f"{self.kind}, outer source: {error}") from None
 
     def place(self, cursor: Any) -> Any:
         """The cursor before the outer item in hand."""
@@ -118,7 +120,7 @@ class Nesting(Compound):
         try:
             self.check_part(source, kept["of"])
         except InvalidStepError as error:
-            raise InvalidStepError(f"{self.kind}, inner source of {item!r}: {error}") from error
+            raise InvalidStepError(f"{self.kind}, inner source of {item!r}: {error}") from None
         return kept["cursor"]
 
 

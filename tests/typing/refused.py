@@ -9,6 +9,8 @@ from datetime import date
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+import rq_steps.sources
+import rq_steps.testing
 from rq_steps import Step, continuable, step
 from rq_steps.sources import batches, chain, nested, numbered, queryset
 from rq_steps.sources import rows as rows_of
@@ -250,3 +252,9 @@ def a_step_is_handed_first_and_by_its_name() -> None:
     takes_function(handed_too_late)  # type: ignore[arg-type]
     takes_function(handed_by_another_name)  # type: ignore[arg-type]
     handed_by_another_name(1)  # type: ignore[call-arg, arg-type]
+
+
+def front_doors_have_no_name_that_there_is_not() -> None:
+    rq_steps.steps()  # type: ignore[attr-defined]
+    rq_steps.sources.csv_dict("rows.csv")  # type: ignore[attr-defined]
+    rq_steps.testing.Rehearsals()  # type: ignore[attr-defined]

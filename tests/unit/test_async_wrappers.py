@@ -85,9 +85,9 @@ async def letters(number: int) -> AsyncGenerator[str]:
         yield letter
 
 
-async def fetched(number: int) -> str:
+async def fetched(number: int) -> list[str]:
     await asyncio.sleep(0)
-    return "abc"[:number]
+    return list("abc")[:number]
 
 
 async def fetched_pages_of_row(row: list[str]) -> Pages:
@@ -132,7 +132,7 @@ WRAPPED: dict[str, tuple[Callable[[], Any], list[Any]]] = {
     "chain of a chain": (lambda: chain([7], chain(generated(1), [8])), [7, 0, 8]),
     "batches of a chain": (lambda: batches(chain(generated(2), [7]), 2), [[0, 1], [7]]),
     "nested, outer async": (
-        lambda: nested(generated(3), lambda number: "abc"[:number]),
+        lambda: nested(generated(3), lambda number: list("abc")[:number]),
         [(1, "a"), (2, "a"), (2, "b")],
     ),
     "nested, both async": (
@@ -337,7 +337,7 @@ class Answering(AsyncSource[int]):
     "make",
     [
         lambda log: chain(Answering(log), Answering(log)),
-        lambda log: nested(async_source_of("ab"), lambda _: Answering(log)),
+        lambda log: nested(async_source_of(["a", "b"]), lambda _: Answering(log)),
     ],
 )
 def test_what_does_not_close_itself_is_closed_before_the_next_is_opened(
@@ -602,8 +602,8 @@ def test_the_inner_source_is_gone_on_with_where_it_was(job: Job) -> None:
         made.append(book)
         return [1, 2, 3]
 
-    run(job, lambda: nested("ab", inner), until=("b", 2))
-    assert run(job, lambda: nested("ab", inner)) == [("b", 3)]
+    run(job, lambda: nested(list("ab"), inner), until=("b", 2))
+    assert run(job, lambda: nested(list("ab"), inner)) == [("b", 3)]
     assert made == ["a", "b", "b"]
 
 
@@ -621,9 +621,9 @@ def test_what_comes_in_the_place_of_an_item_that_is_gone_is_begun_at_its_beginni
 
 
 def test_an_inner_source_of_another_kind_or_length_is_an_error(job: Job) -> None:
-    run(job, lambda: nested("ab", letters_of([1, 2, 3])), until=("b", 2))
+    run(job, lambda: nested(list("ab"), letters_of([1, 2, 3])), until=("b", 2))
     with pytest.raises(InvalidStepError) as raised:
-        run(job, lambda: nested("ab", letters_of([1, 2])))
+        run(job, lambda: nested(list("ab"), letters_of([1, 2])))
     assert str(raised.value) == (
         "nested source, inner source of 'b': "
         "found a sequence of 2 items, expected a sequence of 3 items"
@@ -684,14 +684,15 @@ async def awaited_pages_of(book: str) -> list[int]:
 def test_loops_may_become_async_and_sync_again(job: Job) -> None:
     async def visiting_sync(step: Step) -> Any:
         found = []
-        for item in step.each(nested("ab", sync_pages_of)):
+        for item in step.each(nested(list("ab"), sync_pages_of)):
             found.append(item)
             if item == ("a", 2):
                 job.call()
         return found
 
     execute(job, visiting_sync)
-    assert run(job, lambda: nested("ab", awaited_pages_of), until=("b", 1)) == [("a", 3), ("b", 1)]
+    found = run(job, lambda: nested(list("ab"), awaited_pages_of), until=("b", 1))
+    assert found == [("a", 3), ("b", 1)]
     assert execute(job, visiting_sync).result == [("b", 2), ("b", 3)]
 
 

@@ -1328,7 +1328,7 @@ def test_a_step_that_is_declared_outside_need_not_be_called(
 def test_each_turn_of_a_step_is_an_event(job: Job, plain: Plain) -> None:
     @step
     def visit(step: Step) -> None:
-        for item in step.each("abc"):
+        for item in step.each(list("abc")):
             if item == "b":
                 job.call()
 

@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,7 +84,6 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "list of one": lambda: [None],
     "empty list": list,
     "empty range": lambda: range(0),
-    "str": lambda: "häß",
     "bytes": lambda: b"abc",
     "deque": lambda: deque([1, 2, 3]),
     "array": lambda: array("i", [1, 2, 3]),
@@ -768,6 +768,40 @@ def test_a_generator_that_was_left_is_let_go_of_with_the_step(job: Job) -> None:
         assert closed
 
 
+class Reader:
+    """Gives pairs, is no generator, and holds something open."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._pairs = ((item, item + 1) for item in range(3))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return self
+
+    def __next__(self) -> tuple[int, int]:
+        return next(self._pairs)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_what_a_source_holds_open_is_closed_with_the_step(job: Job) -> None:
+    reader = Reader()
+
+    class Read(Source[int]):
+        def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
+            return reader
+
+    @step
+    def visit(step: Step) -> Any:
+        for _ in step.each(Read()):
+            break
+        return reader.closed
+
+    assert job.execute(visit).result is False
+    assert reader.closed
+
+
 def test_an_interrupt_in_the_source_leaves_the_item_before_it_done(job: Job) -> None:
     visited = []
 
@@ -866,8 +900,36 @@ def test_a_set_is_refused_since_it_has_no_stable_order(source: Iterable[Any], jo
     error = job.execute(visit).error
     assert isinstance(error, InvalidStepError)
     assert str(error) == (
-        f"a {type(source).__name__} has no stable order to resume in: iterate sorted(...)"
+        f"step 'visit': a {type(source).__name__} has no stable order to resume in: "
+        "iterate sorted(...)"
     )
+
+
+async def answered() -> list[int]:
+    return [1]
+
+
+@pytest.mark.parametrize(
+    ("mistaken", "found"),
+    [
+        ("rows.csv", "found 'rows.csv', which is no source: for a file use lines(...)"),
+        (Path("rows.csv"), "found PosixPath('rows.csv'), which is no source: for a file use"),
+        (generated, "found the function generated, which cannot be iterated: is it to be called?"),
+        (Rows, "found the class Rows, which cannot be iterated"),
+        (answered(), "found the coroutine answered, which has to be awaited first"),
+        (5, "found 5, which cannot be iterated"),
+    ],
+)
+def test_what_is_handed_over_by_mistake_is_an_error_that_says_what_was_meant(
+    mistaken: Any, found: str, job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(mistaken)
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert str(error).startswith(found)
 
 
 @pytest.mark.parametrize("source", [None, 5, generated])
@@ -1076,7 +1138,7 @@ def test_on_resume_an_iterable_that_ends_too_early_is_an_error(job: Job) -> None
 
     error = job.execute(visit).error
     assert isinstance(error, InvalidStepError)
-    assert str(error).startswith("the cursor is 2, but the iterable ended after 1 items")
+    assert "the cursor is 2, but the iterable ended after 1 items" in str(error)
 
 
 def test_on_resume_a_tuple_may_stand_for_a_list_of_the_same_length(job: Job) -> None:
@@ -1093,7 +1155,7 @@ def test_on_resume_a_tuple_may_stand_for_a_list_of_the_same_length(job: Job) -> 
     ("source", "mark"),
     [
         ([1, 2, 3], SourceMark("sequence", 3)),
-        ("abc", SourceMark("sequence", 3)),
+        (b"abc", SourceMark("sequence", 3)),
         ({1: 1, 2: 2, 3: 3}, SourceMark("iterable", 3)),
         ({1: 1, 2: 2, 3: 3}.items(), SourceMark("iterable", 3)),
         (Pages(), SourceMark("iterable", None)),

@@ -439,7 +439,7 @@ def test_save_in_the_body_of_each_keeps_the_item_in_hand(native: bool) -> None:
 
     @step
     def visit(step: Step) -> None:
-        for _ in step.each("abc"):
+        for _ in step.each(list("abc")):
             step.save()
             seen.append(job.cursor)
 

@@ -147,7 +147,7 @@ def test_pages_of_many_items_are_given_whole() -> None:
     for make in (
         lambda: numbered(list(many)),
         lambda: chain(csv_rows(text(1000)), many),
-        lambda: nested(many, lambda _: "ab"),
+        lambda: nested(many, lambda _: ["a", "b"]),
         lambda: batches(csv_rows(text(1000)), 100),
         lambda: batches(many, 3),
     ):

@@ -1,0 +1,54 @@
+"""What people hand to `step.each` by mistake, and what they may have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable, Set
+from os import PathLike
+from typing import Any
+
+from rq_steps.errors import InvalidStepError
+
+
+def refuse_text(given: Any) -> None:
+    """Refuse a text and a path: nobody means its characters.
+
+    Raises:
+        TypeError: it is one.
+    """
+    if isinstance(given, str | PathLike):
+        raise TypeError(
+            f"found {given!r}, which is no source: for a file use lines(...), jsonl(...), "
+            "csv_rows(...) or csv_dicts(...), for characters list(...)"
+        )
+
+
+def refuse_uniterable(given: Any) -> None:
+    """Refuse what cannot be iterated.
+
+    Raises:
+        TypeError: it cannot.
+    """
+    if isinstance(given, Iterable) or hasattr(type(given), "__getitem__"):
+        return
+    if isinstance(given, type):
+        raise TypeError(f"found the class {given.__name__}, which cannot be iterated")
+    if isinstance(given, Coroutine):
+        given.close()
+        name = getattr(given, "__name__", "")
+        raise TypeError(f"found the coroutine {name}, which has to be awaited first")
+    if callable(given):
+        name = getattr(given, "__name__", type(given).__name__)
+        raise TypeError(f"found the function {name}, which cannot be iterated: is it to be called?")
+    raise TypeError(f"found {given!r}, which cannot be iterated")
+
+
+def refuse_unstable(given: Any) -> None:
+    """Refuse what cannot be resumed: sets have another order in another process."""
+    if isinstance(given, set | frozenset) or (isinstance(given, Set) and not _is_dict_view(given)):
+        raise InvalidStepError(
+            f"a {type(given).__name__} has no stable order to resume in: iterate sorted(...)"
+        )
+
+
+def _is_dict_view(given: Any) -> bool:
+    return isinstance(given, type({}.keys()) | type({}.items()))
