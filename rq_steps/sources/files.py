@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from rq_steps.sources.remote import Remote, is_remote
+
 File: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
-"""A path, a URL for fsspec, or a binary file that is open and can seek."""
+"""A path, a URL for fsspec or its `OpenFile`, or a binary file that is open and can seek."""
 
 _COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 _DECOMPRESSING = {"gzip", "bz2", "lzma", "zipfile"}
+_BETTER = "give what {}.open makes of it, or a path that ends in {}"
+# What no text begins with.
+_PACKED = {
+    rb"\x1f\x8b\x08": f"is compressed by gzip: {_BETTER.format('gzip', '.gz')}",
+    rb"BZh[1-9]1AY&SY": f"is compressed by bzip2: {_BETTER.format('bz2', '.bz2')}",
+    rb"\xfd7zXZ\0": f"is compressed by xz: {_BETTER.format('lzma', '.xz')}",
+    rb"\x28\xb5\x2f\xfd": 'is compressed by zstd: give fsspec.open(..., compression="zstd")',
+    rb"PK\x03\x04": "is a zip archive: name a file in it, as in zip://orders.csv::orders.zip",
+}
+_LONGEST_SIGN = 10
 
 
 class Opener:
@@ -23,20 +36,20 @@ class Opener:
     Raises:
         TypeError: nothing that can be opened, a text file, or a file that cannot seek.
         ModuleNotFoundError: a URL, and fsspec is not installed.
+        ValueError: fsspec knows no such URL.
     """
 
     def __init__(self, file: File) -> None:
         self._file = file
-        self._system: Any = None
-        if isinstance(file, str) and "://" in file:
-            # Held on to: a file in an archive can be read for as long as its file system is there.
-            self._system, self._path = _fsspec().core.url_to_fs(file)
-        elif not isinstance(file, str | os.PathLike):
+        self._remote = Remote(file) if is_remote(file) else None
+        if self._remote is None and not isinstance(file, str | os.PathLike):
             _refuse_unusable(file)
 
     @property
     def name(self) -> str:
         """As errors name it."""
+        if self._remote is not None:
+            return self._remote.name
         if isinstance(self._file, str | os.PathLike):
             return os.fspath(self._file)
         name = getattr(self._file, "name", None)
@@ -45,9 +58,9 @@ class Opener:
     @property
     def is_compressed(self) -> bool:
         """Is its content not what is stored?"""
-        if isinstance(self._file, str | os.PathLike):
-            return self._module is not None
-        return type(self._file).__module__ in _DECOMPRESSING
+        if self._remote is not None and self._remote.compression is not None:
+            return True
+        return self._module is not None or type(self._file).__module__ in _DECOMPRESSING
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
@@ -56,13 +69,14 @@ class Opener:
             file = self._stored(stack)
             if self._module is not None:
                 file = stack.enter_context(import_module(self._module).open(file))
+            else:
+                _refuse_packed(self.name, file)
             yield file
 
     def size(self) -> int | None:
         """How many bytes are stored; None where only reading them all would tell."""
-        if self._system is not None:
-            size: int | None = self._system.size(self._path)
-            return size
+        if self._remote is not None:
+            return self._remote.size()
         if isinstance(self._file, str | os.PathLike):
             return Path(self._file).stat().st_size
         return None if self.is_compressed else self._file.seek(0, io.SEEK_END)
@@ -70,16 +84,17 @@ class Opener:
     @property
     def _module(self) -> str | None:
         """What decompresses it: a file is known by its name, one that is open is taken as it is."""
-        if not isinstance(self._file, str | os.PathLike):
-            return None
-        return _COMPRESSED.get(Path(self.name.partition("::")[0]).suffix)
+        if self._remote is not None:
+            path = self._remote.path
+        else:
+            path = os.fspath(self._file) if isinstance(self._file, str | os.PathLike) else ""
+        return _COMPRESSED.get(Path(path).suffix.lower())
 
     def _stored(self, stack: ExitStack) -> IO[bytes]:
-        if self._system is not None:
-            opened: IO[bytes] = stack.enter_context(self._system.open(self._path, "rb"))
-            return opened
+        if self._remote is not None:
+            return stack.enter_context(self._remote.opened())
         if isinstance(self._file, str | os.PathLike):
-            return stack.enter_context(Path(self._file).open("rb"))
+            return stack.enter_context(_opened(Path(self._file)))
         self._file.seek(0)
         return self._file
 
@@ -92,18 +107,30 @@ def read(file: IO[bytes], size: int) -> bytes:
     return data
 
 
+def _opened(path: Path) -> IO[bytes]:
+    if path.is_fifo():  # opening it waits for somebody who writes, and takes from him what he wrote
+        raise TypeError(f"a file that cannot seek cannot be resumed, found {os.fspath(path)!r}")
+    return path.open("rb")
+
+
+def _refuse_packed(name: str, file: IO[bytes]) -> None:
+    beginning = read(file, _LONGEST_SIGN)
+    file.seek(0)
+    for sign, why in _PACKED.items():
+        if re.match(sign, beginning):
+            raise ValueError(f"{name} {why}")
+
+
 def _refuse_unusable(file: Any) -> None:
     if not hasattr(file, "read"):
         raise TypeError(f"a path, URL or open binary file is wanted, found {file!r}")
     if isinstance(file, io.TextIOBase) or not isinstance(file.read(0), bytes):
         raise TypeError(f'a file has to be opened in binary mode, with "rb", found {file!r}')
-    if not file.seekable():
+    if not _can_seek(file):
         raise TypeError(f"a file that cannot seek cannot be resumed, found {file!r}")
 
 
-def _fsspec() -> Any:
-    try:
-        return import_module("fsspec")
-    except ModuleNotFoundError as error:
-        message = "a URL is opened by fsspec: install it, or rq-steps[files]"
-        raise ModuleNotFoundError(message, name=error.name) from error
+def _can_seek(file: Any) -> bool:
+    if hasattr(file, "seekable"):
+        return bool(file.seekable())
+    return hasattr(file, "seek")  # a SpooledTemporaryFile before Python 3.11
