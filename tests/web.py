@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -40,6 +41,7 @@ class Served:
 class Request:
     method: str
     in_chunks: bool
+    headers: Message
     begin: int = 0
     sent: int = 0
 
@@ -93,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404 if served is None else served.status or 500)
             return
         packs = served.packs and "gzip" in self.headers.get("Accept-Encoding", "")
-        request = Request(self.command, packs or not served.length)
+        request = Request(self.command, packs or not served.length, self.headers)
         served.requests.append(request)
         data = self._begin(served, request)
         send(served, request, data)

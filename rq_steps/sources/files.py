@@ -11,7 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from rq_steps.sources.remote import Remote, is_remote
+from rq_steps.sources.remote import (
+    Remote,
+    is_opened_by_fsspec,
+    is_remote,
+    name_of,
+    opened_by_fsspec,
+)
 
 File: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 """A path, a URL for fsspec or its `OpenFile`, or a binary file that is open and can seek."""
@@ -50,6 +56,8 @@ class Opener:
         """As errors name it."""
         if self._remote is not None:
             return self._remote.name
+        if is_opened_by_fsspec(self._file):
+            return name_of(self._file)
         if isinstance(self._file, str | os.PathLike):
             return os.fspath(self._file)
         name = getattr(self._file, "name", None)
@@ -95,6 +103,8 @@ class Opener:
             return stack.enter_context(self._remote.opened())
         if isinstance(self._file, str | os.PathLike):
             return stack.enter_context(_opened(Path(self._file)))
+        if is_opened_by_fsspec(self._file):
+            return opened_by_fsspec(self._file)
         self._file.seek(0)
         return self._file
 
@@ -131,6 +141,8 @@ def _refuse_unusable(file: Any) -> None:
 
 
 def _can_seek(file: Any) -> bool:
+    if is_opened_by_fsspec(file) and file.size is None:
+        return False  # of a web server that does not tell the length, though it says otherwise
     if hasattr(file, "seekable"):
         return bool(file.seekable())
     return hasattr(file, "seek")  # a SpooledTemporaryFile before Python 3.11

@@ -7,7 +7,8 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from importlib import import_module
 from typing import IO, Any
 
@@ -46,10 +47,7 @@ class Remote:
 
     @property
     def name(self) -> str:
-        """The URL. It may carry secrets, which are no part of the name."""
-        url = self._file if isinstance(self._file, str) else self._file.full_name
-        url = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
-        return re.sub(r"(https?://[^?]*?)\?.*?(?=::|$)", r"\1", url)
+        return name_of(self._file)
 
     @property
     def path(self) -> str:
@@ -108,17 +106,11 @@ class Remote:
         else:
             made, path = self._file.fs, self._file.path
             system = type(made)(*made.storage_args, **made.storage_options)
-        system.invalidate_cache()
+        system.invalidate_cache(path)  # the file may have been listed long ago
         return system, path
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Have errors say which file it is."""
-        failures = (getattr(sys.modules.get(each), name, OSError) for each, name in _FAILURES.items())
-        try:
-            yield
-        except (OSError, ValueError, *failures) as error:
-            raise _with_name(self.name, error) from error
+    def _named(self) -> AbstractContextManager[None]:
+        return _named(self.name)
 
 
 def is_remote(file: Any) -> bool:
@@ -127,6 +119,42 @@ def is_remote(file: Any) -> bool:
         return "://" in file
     core = sys.modules.get("fsspec.core")
     return core is not None and isinstance(file, core.OpenFile)
+
+
+def name_of(file: Any) -> str:
+    """The URL. It may carry a secret, which is no part of the name."""
+    url = file if isinstance(file, str) else file.full_name
+    url = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
+    return re.sub(r"(https?://[^?]*?)\?.*?(?=::|$)", r"\1", url)
+
+
+def opened_by_fsspec(file: Any) -> IO[bytes]:
+    """What the user has opened, read so that it does not end too soon without an error."""
+    try:
+        file.fs.loop  # noqa: B018  # asked for
+    except AttributeError:
+        pass
+    except RuntimeError as error:
+        # It would wait for a thread that has not come along.
+        message = f"{name_of(file)} was opened before this process was forked: open it in the step"
+        raise RuntimeError(message) from error
+    return io.BufferedReader(Fetched(file, partial(_named, name_of(file)), closes=False))
+
+
+def is_opened_by_fsspec(file: Any) -> bool:
+    """Is it an open file of a file system that is far away?"""
+    spec = sys.modules.get("fsspec.spec")
+    return spec is not None and isinstance(file, spec.AbstractBufferedFile)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Have errors say which file it is."""
+    failures = (getattr(sys.modules.get(each), what, OSError) for each, what in _FAILURES.items())
+    try:
+        yield
+    except (OSError, ValueError, *failures) as error:
+        raise _with_name(name, error) from error
 
 
 def _with_name(name: str, error: Exception) -> OSError:
