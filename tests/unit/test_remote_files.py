@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gc
 import gzip
 import io
 import lzma
@@ -15,10 +16,11 @@ import zipfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from rq_steps import Step, continuable, step
 from rq_steps.sources import (
@@ -158,6 +160,14 @@ def test_what_is_packed_or_goes_through_a_cache(
     assert_law(lambda: in_blocks(csv_dicts(url), 7))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_fsspecs_own_cache_of_blocks_may_lie_between(web: Web) -> None:
+    """It leaves files of its own open."""
+    web.serve("contacts.csv", CONTACTS)
+    assert names(f"blockcache::{web.url_of('contacts.csv')}") == NAMES
+    gc.collect()
+
+
 def test_the_size_is_known_where_the_server_tells_it(web: Web) -> None:
     file = web.serve("contacts.csv", CONTACTS)
     url = web.url_of("contacts.csv")
@@ -239,6 +249,30 @@ def test_a_file_that_changed_is_refused(
     visiting(job, lambda: csv_dicts(url), [])
     file.content = pack(content)
     assert refused(job, lambda: csv_dicts(url)).startswith(f"step 'visit': {url} {why}")
+
+
+class Remembering(MemoryFileSystem):  # type: ignore[misc]  # fsspec says nothing of its types
+    """A file system that does not ask again for what it has listed, as that of S3."""
+
+    protocol = "remembering"
+    sizes: ClassVar[dict[str, int]] = {}
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return "/" + path.rpartition("/")[-1]
+
+    def size(self, path: str) -> int:
+        return self.sizes.setdefault(path, super().size(path))
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.sizes.clear()
+
+
+def test_what_a_file_system_has_listed_before_does_not_count() -> None:
+    fsspec.register_implementation("remembering", Remembering, clobber=True)
+    for content in (CONTACTS, CONTACTS * 2):
+        fsspec.filesystem("remembering").pipe("/contacts.csv", content)
+        assert csv_dicts("remembering://contacts.csv").total == len(content)
 
 
 def read_while_it_shrinks(given: Any, file: Served) -> None:
