@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -76,7 +77,7 @@ class Opener:
         with ExitStack() as stack:
             file = self._stored(stack)
             if self._module is not None:
-                file = stack.enter_context(import_module(self._module).open(file))
+                file = stack.enter_context(_decompressed(file, self._module, self.name))
             else:
                 _refuse_packed(self.name, file)
             yield file
@@ -121,6 +122,18 @@ def _opened(path: Path) -> IO[bytes]:
     if path.is_fifo():  # opening it waits for somebody who writes, and takes from him what he wrote
         raise TypeError(f"a file that cannot seek cannot be resumed, found {os.fspath(path)!r}")
     return path.open("rb")
+
+
+@contextmanager
+def _decompressed(file: IO[bytes], module: str, name: str) -> Iterator[IO[bytes]]:
+    decompresses = import_module(module)
+    # They say what is wrong with bytes; an OSError of reading them has a name already.
+    spoiled = [getattr(decompresses, each, EOFError) for each in ("BadGzipFile", "LZMAError")]
+    with decompresses.open(file) as content:
+        try:
+            yield content
+        except (EOFError, zlib.error, *spoiled) as error:
+            raise OSError(f"{name} cannot be decompressed: {error}") from error
 
 
 def _refuse_packed(name: str, file: IO[bytes]) -> None:

@@ -47,6 +47,7 @@ class Remote:
 
     @property
     def name(self) -> str:
+        """As errors name it."""
         return name_of(self._file)
 
     @property
