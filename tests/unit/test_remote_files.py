@@ -240,6 +240,7 @@ def test_a_file_that_grew_is_gone_on_with(web: Web, job: Job) -> None:
         (CONTACTS.replace(b"Ada", b"Eve"), "has other content in its first 37 bytes: found"),
         (CONTACTS.replace(b"note", b"nope"), "has other content in its first 37 bytes: found"),
     ],
+    ids=["shrunk", "another row", "another column"],
 )
 @pytest.mark.parametrize("form", ["contacts.csv", "contacts.zip"])
 def test_a_file_that_changed_is_refused(
