@@ -154,13 +154,13 @@ def _named(name: str) -> Iterator[None]:
     failures = (getattr(sys.modules.get(each), what, OSError) for each, what in _FAILURES.items())
     try:
         yield
-    except (OSError, ValueError, *failures) as error:
+    except (OSError, ValueError, KeyError, *failures) as error:
         raise _with_name(name, error) from error
 
 
 def _with_name(name: str, error: Exception) -> OSError:
     reason = error.__cause__ or error
-    if isinstance(error, FileNotFoundError) and _tells_of_absence(reason):
+    if isinstance(error, FileNotFoundError | KeyError) and _tells_of_absence(reason):
         return FileNotFoundError(f"{name} is not there: {_in_one_line(reason)}")
     kind = PermissionError if isinstance(error, PermissionError) else OSError
     return kind(f"{name} cannot be read: {_in_one_line(reason)}")
@@ -177,7 +177,8 @@ def _tells_of_absence(reason: BaseException) -> bool:
 
 
 def _is_http(system: Any) -> bool:
-    return "https" in type(system).protocol
+    http = sys.modules.get("fsspec.implementations.http")
+    return http is not None and isinstance(system, http.HTTPFileSystem)
 
 
 def _is_caching(system: Any) -> bool:
