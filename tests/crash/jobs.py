@@ -170,19 +170,19 @@ def rows(step: Step, folder: str, happening: str) -> int:
 
 
 @step
-def remote_lines(step: Step, folder: str, url: str, place: int) -> None:
+def remote_lines(step: Step, folder: str, url: str, place: int, happening: str) -> None:
     """From this line on it is a matter of the scene."""
     scene = Scene(folder)
     for line in step.each(lines(url)):
         if int(line) >= place:
             step.save()
             scene.visit(int(line))
-            die_once(scene)
+            HAPPENINGS[happening](scene)
 
 
 @continuable
-def import_from_the_web(folder: str, url: str, place: int) -> None:
-    remote_lines(folder, url, place)
+def import_from_the_web(folder: str, url: str, place: int, happening: str) -> None:
+    remote_lines(folder, url, place, happening)
 
 
 @step
