@@ -90,6 +90,12 @@ class Opener:
             return Path(self._file).stat().st_size
         return None if self.is_compressed else self._file.seek(0, io.SEEK_END)
 
+    def least_size(self, file: IO[bytes]) -> int | None:
+        """Where its end cannot be before, or it was cut off while it was read. A remote file says
+        so itself, and an open one may be moved about by the user."""
+        is_plain = self._remote is None and isinstance(self._file, str | os.PathLike)
+        return os.fstat(file.fileno()).st_size if is_plain and self._module is None else None
+
     @property
     def _module(self) -> str | None:
         """What decompresses it: a file is known by its name, one that is open is taken as it is."""
