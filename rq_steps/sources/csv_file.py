@@ -53,7 +53,7 @@ def csv_rows(
     """The rows of a CSV file as lists, as `csv.reader` gives them. Empty lines are no records.
 
     Args:
-        file: a path, an open binary file, or a URL for fsspec.
+        file: a path, an open binary file, a URL for fsspec, or its `OpenFile`.
         dialect: as with `csv.reader`; so are `format_options`, such as `delimiter=";"`.
         header: is the first row one? Then it is not given, and has to be the same on resume.
         encoding: a byte order mark is left out where the encoding has one.
@@ -108,7 +108,7 @@ def csv_dicts(
     """The rows of a CSV file as dicts, as `csv.DictReader` gives them, whose arguments it takes.
 
     Args:
-        file: a path, an open binary file, or a URL for fsspec.
+        file: a path, an open binary file, a URL for fsspec, or its `OpenFile`.
         fieldnames: without them the first row is the header. They have to be the same on resume.
         restkey: where the fields go that are too many.
         restval: what stands for those that are missing.

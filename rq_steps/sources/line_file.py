@@ -29,7 +29,7 @@ def lines(file: File, *, encoding: str = "utf-8-sig", bad: Bad = "raise") -> Tex
     r"""The lines of a text file, without their ends: "\n", "\r\n" or "\r".
 
     Args:
-        file: a path, an open binary file, or a URL for fsspec.
+        file: a path, an open binary file, a URL for fsspec, or its `OpenFile`.
         encoding: a byte order mark is left out where the encoding has one.
         bad: what is done with a line that cannot be decoded.
     """
@@ -50,7 +50,7 @@ def jsonl(file: File, *, encoding: str = "utf-8-sig", bad: Bad = "raise") -> Tex
     """The values in a JSON Lines file. Empty lines are no records.
 
     Args:
-        file: a path, an open binary file, or a URL for fsspec.
+        file: a path, an open binary file, a URL for fsspec, or its `OpenFile`.
         encoding: a byte order mark is left out where the encoding has one.
         bad: what is done with a line that is not JSON, or cannot be decoded.
     """

@@ -138,7 +138,7 @@ class TextFile(PagedSource[Item]):
     def pages(self, cursor: Any) -> Iterator[TextPage[Item]]:
         place = None if cursor is None else _place(cursor)
         with self._opener.opened() as file:
-            encoding = self._encoding_of(file)
+            size, encoding = self._opener.least_size(file), self._encoding_of(file)
             if place is None:
                 place = self._first(file, encoding)
             blocks = self._from(file, place, encoding)
@@ -147,6 +147,7 @@ class TextFile(PagedSource[Item]):
                     yield from self._up_to_the_bad_one(page)
                 else:
                     yield page
+            self._refuse_shrunk(size, file.tell())
 
     @abstractmethod
     def _records(self, blocks: Blocks, record: int) -> Iterator[TextPage[Item]]:

@@ -18,6 +18,7 @@ from redis import Redis
 from rq.job import Job
 
 from rq_steps import Step, continuable, step
+from rq_steps.sources import lines
 
 STOP = 5
 COUNT = 10
@@ -166,6 +167,22 @@ def rows(step: Step, folder: str, happening: str) -> int:
         if row == STOP:
             HAPPENINGS[happening](scene)
     return COUNT
+
+
+@step
+def remote_lines(step: Step, folder: str, url: str, place: int, happening: str) -> None:
+    """From this line on it is a matter of the scene."""
+    scene = Scene(folder)
+    for line in step.each(lines(url)):
+        if int(line) >= place:
+            step.save()
+            scene.visit(int(line))
+            HAPPENINGS[happening](scene)
+
+
+@continuable
+def import_from_the_web(folder: str, url: str, place: int, happening: str) -> None:
+    remote_lines(folder, url, place, happening)
 
 
 @step

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
+import fsspec
 import pytest
 from pyarrow import Table, parquet
 from redis import Redis
@@ -223,6 +224,15 @@ def test_bad_rows_are_reported_with_their_lines(tmp_path: Path) -> None:
     load("bad_rows.py").import_or_report(str(path))
     assert calls.all_of("upsert") == ["ada@example.com"]
     assert calls.all_of("report_row") == [(4, "no e-mail address"), (5, "unexpected end of data")]
+
+
+@pytest.mark.usefixtures("reader")
+def test_what_fsspec_opens_is_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec.filesystem("memory").pipe("/bucket/orders.csv", b"email\nada@example.com\n")
+    opened = fsspec.open("memory://bucket/orders.csv")
+    monkeypatch.setattr(fsspec, "open", lambda url, anon: opened)
+    load("bucket.py").import_from_bucket("orders.csv")
+    assert calls.all_of("upsert") == ["ada@example.com"]
 
 
 @pytest.mark.usefixtures("reader")

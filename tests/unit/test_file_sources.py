@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -392,6 +393,26 @@ def test_a_file_that_shrank_is_an_error(path: Path, job: Job) -> None:
     assert refused(job, lambda: csv_dicts(path)) == (
         f"step 'visit': {path} has shrunk: found 30 bytes, expected 32 or more"
     )
+
+
+@pytest.mark.parametrize("left", [0, 40_000, 64 * 1024, 100_000])
+def test_a_file_that_is_cut_off_while_it_is_read_is_an_error(
+    left: int, tmp_path: Path, job: Job
+) -> None:
+    path, visited = tmp_path / "log", list[str]()
+    path.write_bytes(b"0123456\n" * 20_000)
+
+    @step
+    def visit(step: Step) -> None:
+        for line in step.each(lines(path)):
+            visited.append(line)
+            if len(visited) == 5:
+                os.truncate(path, left)
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert f"{path} has shrunk: found " in str(error)
+    assert len(visited) < 20_000
 
 
 def test_other_content_at_the_beginning_is_an_error(path: Path, job: Job) -> None:

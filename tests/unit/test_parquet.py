@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.feather
@@ -106,6 +107,17 @@ def test_a_data_set_that_is_open_is_read_whatever_its_format(tmp_path: Path) -> 
     opened = ds.dataset(tmp_path, format="feather")
     assert ids(parquet_rows(opened)) == [*range(5), *range(5)]
     assert_law(lambda: parquet_rows(ds.dataset(tmp_path, format="feather")))
+
+
+def test_a_data_set_is_opened_by_fsspec_too(file: Path) -> None:
+    system = fsspec.filesystem("memory")
+    system.pipe("/rows.parquet", file.read_bytes())
+
+    def rows() -> Source[Any]:
+        return parquet_rows(ds.dataset("/rows.parquet", filesystem=system, format="parquet"))
+
+    assert ids(rows()) == list(range(10))
+    assert_law(rows)
 
 
 def test_only_the_columns_that_are_asked_for_are_given(folder: Path) -> None:
