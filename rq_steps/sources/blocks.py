@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import accumulate
 from typing import IO
 
 from rq_steps.sources.encodings import Encoding
-
-TAIL = 256
-"""Bytes before a place that tell whether it is the same file."""
+from rq_steps.sources.fingerprint import Fingerprint
 
 
 class Block:
@@ -21,16 +18,16 @@ class Block:
         data: a view, since copying it takes time.
         offset: where it begins, in bytes.
         line: the number of its first line, the first of the file being 1.
-        tail: the bytes before it.
+        before: the fingerprint of where it begins.
     """
 
     def __init__(
-        self, data: memoryview, offset: int, line: int, tail: bytes, encoding: Encoding
+        self, data: memoryview, offset: int, line: int, before: Fingerprint, encoding: Encoding
     ) -> None:
         self._data = data
         self.offset = offset
         self.line = line
-        self._tail = tail
+        self._before = before
         self._encoding = encoding
 
     def texts(self) -> tuple[list[str], dict[int, str]]:
@@ -44,11 +41,10 @@ class Block:
         texts, bad = self._encoding.texts_with_ends(self._data)
         return texts, self._numbered(bad)
 
-    def place_of(self, line: int) -> tuple[int, str]:
-        """The offset of a line, or of the end, and the checksum of what is before it."""
+    def place_of(self, line: int) -> tuple[int, Fingerprint]:
+        """The offset of a line, or of the end, and the fingerprint of that place."""
         within = self._ends[line - self.line]
-        before = bytes(self._data[max(within - TAIL, 0) : within])
-        return self.offset + within, checksum(last(self._tail, before))
+        return self.offset + within, self._before.behind(self._data, within)
 
     def between(self, line: int, end: int) -> bytes:
         """The bytes from one line up to another, as far as they are in here."""
@@ -76,25 +72,31 @@ class Blocks:
     """
 
     def __init__(
-        self, file: IO[bytes], offset: int, line: int, tail: bytes, encoding: Encoding, size: int
+        self,
+        file: IO[bytes],
+        offset: int,
+        line: int,
+        before: Fingerprint,
+        encoding: Encoding,
+        size: int,
     ) -> None:
         self._file = file
         self._offset = offset
         self.line = line
         """The number of the line to come. Whoever has counted a block's lines moves it on."""
-        self._tail = tail
+        self._before = before
         self._encoding = encoding
         self._size = size
 
     def nothing(self) -> Block:
         """A block without lines, at the place to come."""
-        return Block(memoryview(b""), self._offset, self.line, self._tail, self._encoding)
+        return Block(memoryview(b""), self._offset, self.line, self._before, self._encoding)
 
     def __iter__(self) -> Iterator[Block]:
         for data in _whole_lines(self._file, self._encoding, self._size):
-            yield Block(data, self._offset, self.line, self._tail, self._encoding)
+            yield Block(data, self._offset, self.line, self._before, self._encoding)
             self._offset += len(data)
-            self._tail = last(self._tail, bytes(data[-TAIL:]))
+            self._before = self._before.behind(data, len(data))
 
 
 def _whole_lines(file: IO[bytes], encoding: Encoding, size: int) -> Iterator[memoryview]:
@@ -113,13 +115,3 @@ def _whole_lines(file: IO[bytes], encoding: Encoding, size: int) -> Iterator[mem
 def _read(file: IO[bytes], at: int, size: int) -> bytes:
     file.seek(at)  # it may be the user's, who has read on meanwhile
     return file.read(size)
-
-
-def last(before: bytes, data: bytes) -> bytes:
-    """The last bytes of both together, as many as a place is known by."""
-    return data[-TAIL:] if len(data) >= TAIL else (before + data)[-TAIL:]
-
-
-def checksum(data: bytes) -> str:
-    """Eight digits, which another content is not likely to have."""
-    return f"{zlib.crc32(data):08x}"

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any, Literal, overload
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.blocks import Blocks, checksum
+from rq_steps.sources.blocks import Blocks
 from rq_steps.sources.csv_parse import Dialect, Parse
 from rq_steps.sources.encodings import Encoding
 from rq_steps.sources.files import File
+from rq_steps.sources.fingerprint import checksum
 from rq_steps.sources.text_file import Bad, BadRecord, BadRecordError, Place, TextFile, TextPage
 from rq_steps.values import JSON
 
@@ -140,13 +141,13 @@ class CsvFile(TextFile[Any]):
         return super().contract | {"columns": _short(self._columns())}
 
     def check(self, kept: Any) -> None:
-        super().check(kept)
         found, expected = _short(self._columns()), kept["columns"]
         if found != expected and expected is not None:
             raise InvalidStepError(
                 f"{self._opener.name} has other columns: found {_listed(found)}, "
                 f"expected {_listed(expected)}"
             )
+        super().check(kept)
 
     def _records(self, blocks: Blocks, record: int) -> Iterator[TextPage[Any]]:
         return self._parse.over(blocks, record).pages()
@@ -185,6 +186,11 @@ class CsvDictFile(CsvFile):
         restkey: str | None,
         restval: Any,
     ) -> None:
+        if isinstance(fieldnames, str):
+            raise TypeError(
+                f"fieldnames are a list of names, found {fieldnames!r}; "
+                "a delimiter is given as delimiter=..."
+            )
         super().__init__(file, encoding, bad, parse, has_header=fieldnames is None)
         self._fieldnames = None if fieldnames is None else list(fieldnames)
         self._restkey = restkey

@@ -172,7 +172,7 @@ class Rows:
             lines.append(line)
         else:
             if row and self._feed.is_over:
-                batch.wrong[len(rows) - 1] = "unexpected end of data"
+                batch.wrong[len(rows) - 1] = "unexpected end of data: a quote is not closed"
 
     def _page_of(self, batch: _Batch) -> TextPage[Any]:
         rows, lines, feed = batch.rows, batch.lines, self._feed

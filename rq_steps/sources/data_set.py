@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from rq_steps.sources.blocks import checksum
+from rq_steps.sources.fingerprint import checksum
 from rq_steps.values import JSON
 
 if TYPE_CHECKING:

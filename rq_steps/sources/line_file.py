@@ -103,12 +103,19 @@ def _json_page(
         except (ValueError, RecursionError) as error:
             if not text or text.isspace():
                 continue
-            why = wrong.get(line, str(error))
+            why = wrong.get(line) or _told(error)
             item, bad = _bad(block, line, record + len(items), why), True
         items.append(item)
         lines.append(line)
     lines.append(begin + len(texts))
     return TextPage(items, record, lines, [block], bad=bad)
+
+
+def _told(error: Exception) -> str:
+    """Without the number of its line, which would always be the first."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} in column {error.colno}"
+    return str(error)
 
 
 def _bad(block: Block, line: int, record: int, why: str) -> BadRecord:

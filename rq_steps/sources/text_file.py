@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import IO, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.blocks import TAIL, Block, Blocks, checksum, last
+from rq_steps.sources.blocks import Block, Blocks
 from rq_steps.sources.encodings import LONGEST_MARK, Encoding
 from rq_steps.sources.files import File, Opener, read
+from rq_steps.sources.fingerprint import Fingerprint
 from rq_steps.sources.protocol import PagedSource
 from rq_steps.values import JSON
 
 Item = TypeVar("Item", covariant=True)
 Bad: TypeAlias = Literal["raise", "hand_out"]
-
-HEAD = 1024
-"""Bytes at its beginning that tell whether it is the same file."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Place(NamedTuple):
     line: int
     record: int
     before: str
-    """The checksum of the bytes before."""
+    """The checksum of the fingerprint."""
 
 
 class TextPage(Generic[Item]):
@@ -87,7 +85,7 @@ class TextPage(Generic[Item]):
         # Where a line ends one block and the next one begins with the following, it is the latter.
         block = next(each for each in reversed(self._blocks) if each.line <= line)
         offset, before = block.place_of(line)
-        return Place(offset, line, self.record + done, before)
+        return Place(offset, line, self.record + done, before.checksum)
 
     def of(self, items: Sequence[Any]) -> TextPage[Any]:
         """The same with other items in the place of the first ones."""
@@ -99,8 +97,8 @@ class TextPage(Generic[Item]):
 class TextFile(PagedSource[Item]):
     """Records in a text file.
 
-    A cursor is the place of a record: byte offset, line, number, and a checksum of the bytes
-    before it. The contract is the file's size and a checksum of its beginning.
+    A cursor is the place of a record: byte offset, line, number, and a checksum of bytes before it.
+    The contract is the file's size, where it is that of its content.
     """
 
     block_size = 64 * 1024
@@ -109,6 +107,8 @@ class TextFile(PagedSource[Item]):
     def __init__(self, file: File, encoding: str, bad: Bad) -> None:
         if bad not in ("raise", "hand_out"):
             raise ValueError(f"bad must be 'raise' or 'hand_out', found {bad!r}")
+        if not isinstance(encoding, str):
+            raise TypeError(f"encoding must be a name, such as 'utf-8', found {encoding!r}")
         Encoding(encoding, b"")
         self._opener = Opener(file)
         self._encoding = encoding
@@ -124,16 +124,10 @@ class TextFile(PagedSource[Item]):
 
     @property
     def contract(self) -> dict[str, JSON]:
-        with self._opener.opened() as file:
-            head = read(file, HEAD)
-            return {"size": self._opener.size(), "head": [len(head), checksum(head)]}
+        return {"size": self.total}
 
     def check(self, kept: Any) -> None:
-        self._refuse_shrunk(kept["size"], self._opener.size())
-        size, expected = kept["head"]
-        with self._opener.opened() as file:
-            found = checksum(read(file, size))
-        self._refuse_other(found, expected, f"in its first {size} bytes")
+        self._refuse_shrunk(kept["size"], self.total)
 
     def pages(self, cursor: Any) -> Iterator[TextPage[Item]]:
         place = None if cursor is None else _place(cursor)
@@ -164,17 +158,15 @@ class TextFile(PagedSource[Item]):
     def _from(self, file: IO[bytes], place: Place, encoding: Encoding) -> Blocks:
         """What the file has from there on, if that is still the same place."""
         offset, line = place.offset, place.line
-        size = min(TAIL, offset)
-        file.seek(offset - size)
-        tail = read(file, size)
-        if len(tail) < size:
-            self._refuse_shrunk(offset, offset - size + len(tail))
-        self._refuse_other(checksum(tail), place.before, f"before byte {offset}, line {line}")
+        before = Fingerprint.read(file, offset)
+        self._refuse_shrunk(offset, file.tell())
+        self._refuse_other(before.checksum, place)
         end = b""
-        if offset > encoding.mark_size and not tail.endswith(encoding.lf):
-            end = self._end_of_the_last_line(file, place, tail, encoding)
-        file.seek(offset + len(end))
-        return Blocks(file, offset + len(end), line, last(tail, end), encoding, self.block_size)
+        if offset > encoding.mark_size and not before.tail.endswith(encoding.lf):
+            end = self._end_of_the_last_line(file, place, before.tail, encoding)
+        begin = file.seek(offset + len(end))
+        before = before.behind(end, len(end))
+        return Blocks(file, begin, line, before, encoding, self.block_size)
 
     def _end_of_the_last_line(
         self, file: IO[bytes], place: Place, tail: bytes, encoding: Encoding
@@ -201,20 +193,22 @@ class TextFile(PagedSource[Item]):
     def _refuse_shrunk(self, expected: int | None, found: int | None) -> None:
         if expected is not None and found is not None and found < expected:
             raise InvalidStepError(
-                f"{self._opener.name} has shrunk: found {found} bytes, expected {expected} or more"
+                f"{self._opener.name} has shrunk: found {found} bytes, expected {expected} or "
+                "more: put it back as it was, and requeue the job"
             )
 
-    def _refuse_other(self, found: str, expected: str, where: str) -> None:
-        if found != expected:
+    def _refuse_other(self, found: str, place: Place) -> None:
+        if found != place.before:
             raise InvalidStepError(
-                f"{self._opener.name} has other content {where}: "
-                f"found checksum {found}, expected {expected}"
+                f"{self._opener.name} has other content before byte {place.offset}, line "
+                f"{place.line}: found checksum {found}, expected {place.before}: put it back as it "
+                "was, and requeue the job"
             )
 
 
 def _beginning(file: IO[bytes], encoding: Encoding) -> Place:
-    file.seek(0)
-    return Place(encoding.mark_size, 1, 1, checksum(read(file, encoding.mark_size)))
+    before = Fingerprint.read(file, encoding.mark_size)
+    return Place(encoding.mark_size, 1, 1, before.checksum)
 
 
 def _place(cursor: Any) -> Place:

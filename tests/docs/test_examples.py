@@ -223,7 +223,10 @@ def test_bad_rows_are_reported_with_their_lines(tmp_path: Path) -> None:
     path.write_bytes(b'email,name\nada@example.com,"a\nb"\nbob,\n"cyd@example.com\n')
     load("bad_rows.py").import_or_report(str(path))
     assert calls.all_of("upsert") == ["ada@example.com"]
-    assert calls.all_of("report_row") == [(4, "no e-mail address"), (5, "unexpected end of data")]
+    assert calls.all_of("report_row") == [
+        (4, "no e-mail address"),
+        (5, "unexpected end of data: a quote is not closed"),
+    ]
 
 
 @pytest.mark.usefixtures("reader")

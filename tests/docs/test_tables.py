@@ -36,6 +36,7 @@ from rq_steps.sources import (
     chain,
     csv_dicts,
     csv_rows,
+    fingerprint,
     jsonl,
     keyset,
     lines,
@@ -46,7 +47,6 @@ from rq_steps.sources import (
     rows,
     text_file,
 )
-from rq_steps.sources import blocks as blocks_of_files
 from rq_steps.sources.protocol import Described
 from tests.docs.pages import README, Page, blocks, code
 
@@ -155,8 +155,8 @@ def shown_call(function: Callable[..., Any]) -> str:
 
 
 def test_the_figures_of_a_file_are_those_of_the_code() -> None:
-    assert f"its first {text_file.HEAD:,} bytes" in SOURCES.text
-    assert f"the last {blocks_of_files.TAIL} bytes before the cursor" in SOURCES.text
+    assert f"its first {fingerprint.HEAD:,} bytes" in SOURCES.text
+    assert f"the last {fingerprint.TAIL} bytes before the cursor" in SOURCES.text
     assert f"blocks of {text_file.TextFile.block_size // 1024} KiB" in SOURCES.text
     assert f"({csv.field_size_limit():,} characters)" in SOURCES.text
 

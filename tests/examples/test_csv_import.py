@@ -209,7 +209,9 @@ class TestImport:
         import_id = import_text(file, HEADER + GOOD + 'b@example.org,"Anna\n' + GOOD)
         [error] = errors(import_id)
         assert (error.row, error.line) == (2, 3)
-        assert error.messages == ["row cannot be read: unexpected end of data"]
+        assert error.messages == [
+            "row cannot be read: unexpected end of data: a quote is not closed"
+        ]
         assert load(import_id).status == "completed"
 
     def test_a_refused_file_may_be_put_right(self, database: Path, file: Path) -> None:

@@ -234,7 +234,7 @@ HANDED_OUT = [
         b'x,"\xff\ny"\n',
     ),
     ["3", "4"],
-    BadRecord(6, 4, "unexpected end of data", b'5,"6\n'),
+    BadRecord(6, 4, "unexpected end of data: a quote is not closed", b'5,"6\n'),
 ]
 
 
@@ -311,6 +311,25 @@ def test_without_handing_out_a_bad_record_is_an_error_that_names_file_and_line(
     assert error.bad == BadRecord(3, 3, *(getattr(HANDED_OUT[1], n) for n in ("error", "raw")))
     assert visited == [["a", "b"], ["1", "2"]]
     assert job.cursor["record"] == 3  # type: ignore[index]  # it is a dict
+
+
+def test_what_is_wrong_with_json_is_said_without_a_line_of_its_own() -> None:
+    (bad,) = jsonl(io.BytesIO(b"\n{x}\n"), bad="hand_out")
+    assert isinstance(bad, BadRecord)
+    assert bad.line == 2
+    assert bad.error.endswith("in column 2")
+    assert "line 1" not in bad.error
+
+
+def test_a_text_in_the_place_of_names_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^fieldnames are a list of names, found ';'"):
+        csv_dicts(io.BytesIO(b""), ";")
+
+
+def test_an_encoding_is_given_by_its_name() -> None:
+    nothing: Any = None
+    with pytest.raises(TypeError, match=r"^encoding must be a name, .* found None"):
+        lines(io.BytesIO(b""), encoding=nothing)
 
 
 def test_a_bad_header_is_an_error_in_any_case() -> None:
@@ -391,7 +410,8 @@ def test_a_file_that_shrank_is_an_error(path: Path, job: Job) -> None:
     visiting(job, lambda: csv_dicts(path), [])
     path.write_text(CONTACTS[:-2])
     assert refused(job, lambda: csv_dicts(path)) == (
-        f"step 'visit': {path} has shrunk: found 30 bytes, expected 32 or more"
+        f"step 'visit': {path} has shrunk: found 30 bytes, expected 32 or more: "
+        "put it back as it was, and requeue the job"
     )
 
 
@@ -419,10 +439,34 @@ def test_other_content_at_the_beginning_is_an_error(path: Path, job: Job) -> Non
     visiting(job, lambda: csv_dicts(path), [])
     path.write_text(CONTACTS.replace("Ada", "Eve") + "Dan,y\n")
     message = refused(job, lambda: csv_dicts(path))
-    assert message.startswith(f"step 'visit': {path} has other content in its first 32 bytes: ")
+    assert message.startswith(f"step 'visit': {path} has other content before byte ")
 
 
-def test_other_content_before_the_cursor_is_an_error(tmp_path: Path, job: Job) -> None:
+def test_what_was_mended_behind_the_cursor_is_gone_on_with(path: Path, job: Job) -> None:
+    path.write_bytes(b"name,note\nAda,x\nB\xff,y\n")
+    visited = list[Any]()
+    visiting(job, lambda: csv_dicts(path), visited)
+    path.write_bytes("name,note\nAda,x\nBé,y\n".encode())
+    visiting(job, lambda: csv_dicts(path), visited)
+    assert [row["name"] for row in visited] == ["Ada", "Bé"]
+
+
+def test_a_file_may_have_been_compressed_better(tmp_path: Path, job: Job) -> None:
+    path, visited = tmp_path / "numbers.gz", list[Any]()
+    content = "".join(f"{number}\n" for number in range(500)).encode()
+    path.write_bytes(gzip.compress(content, 0))
+    visiting(job, lambda: lines(path), visited)
+    size = path.stat().st_size
+    path.write_bytes(gzip.compress(content, 9))
+    assert path.stat().st_size < size
+    visiting(job, lambda: lines(path), visited)
+    assert visited == [str(number) for number in range(500)]
+
+
+@pytest.mark.parametrize("changed", ["0100", "0499"])
+def test_other_content_before_the_cursor_is_an_error(
+    changed: str, tmp_path: Path, job: Job
+) -> None:
     path = tmp_path / "numbers"
     numbers = [f"{number:04}\n" for number in range(1000)]
     path.write_text("".join(numbers))
@@ -434,7 +478,7 @@ def test_other_content_before_the_cursor_is_an_error(tmp_path: Path, job: Job) -
                 job.call()
 
     job.execute(visit)
-    path.write_text("".join(numbers).replace("0499", "9940"))
+    path.write_text("".join(numbers).replace(changed, "9940"))
     message = refused(job, lambda: lines(path))
     assert f"{path} has other content before byte 2505, line 502: found checksum " in message
     assert ", expected " in message
@@ -478,17 +522,12 @@ def test_another_kind_of_source_is_an_error(path: Path, job: Job) -> None:
     assert "was kept for a CSV file" in refused(job, lambda: lines(path))
 
 
-def test_the_record_keeps_size_and_checksum_of_a_file_and_the_columns(path: Path, job: Job) -> None:
+def test_the_record_keeps_the_size_of_a_file_and_its_columns(path: Path, job: Job) -> None:
     visiting(job, lambda: csv_dicts(path), [])
     current = job.record.current
     assert current is not None
     assert current.source is not None
-    contract: Any = current.source.contract
-    assert contract == {
-        "size": len(CONTACTS),
-        "head": [len(CONTACTS), contract["head"][1]],
-        "columns": ["name", "note"],
-    }
+    assert current.source.contract == {"size": len(CONTACTS), "columns": ["name", "note"]}
 
 
 # What is held open
