@@ -54,11 +54,7 @@ class Continuation:
         self._thread = _thread_of_process()
         self._closed = False
 
-    # What the steps ask
-
-    def close(self) -> None:
-        """The continuable has ended: its steps count no more."""
-        self._closed = True
+    # Who may call
 
     @property
     def in_own_thread(self) -> bool:
@@ -72,6 +68,12 @@ class Continuation:
         if not self.in_own_thread:
             kind = "thread" if os.getpid() == self._thread[1] else "process"
             raise InvalidStepError(f"a step was called from another {kind} than its continuable's")
+
+    def close(self) -> None:
+        """The continuable has ended: its steps count no more."""
+        self._closed = True
+
+    # What the steps ask
 
     def declare(self, declaration: object, name: str) -> None:
         """A step has been declared inside the continuable."""
