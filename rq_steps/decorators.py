@@ -86,14 +86,14 @@ def continuable(
         TypeError, ValueError: an option, or what is decorated, is not what it has to be.
     """
     options = continuable_options(
-        max_resumptions,
-        resume_wait,
-        resume_queue,
-        resume_errors,
-        error_wait,
-        max_runtime,
-        max_total_runtime,
-        save_every,
+        max_resumptions=max_resumptions,
+        resume_wait=resume_wait,
+        resume_queue=resume_queue,
+        resume_errors=resume_errors,
+        error_wait=error_wait,
+        max_runtime=max_runtime,
+        max_total_runtime=max_total_runtime,
+        save_every=save_every,
     )
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
