@@ -55,10 +55,9 @@ class Execution:
         self.job = job
         self.options = options
         self.worker = worker
-        self.token = token
         self.attention = Attention()
         self.pickling = job.serializer is DefaultSerializer
-        self._store = Store(job, self.token, worker.key)
+        self._store = Store(job, token, worker.key)
         self._watch = Watch(self.attention)
         self._pulse = Pulse(self._store.renew, RENEW_EVERY)
         self._claim = patiently(self._store.claim, f"Job {job.id}")
@@ -73,9 +72,7 @@ class Execution:
             died=self._claim.died,
         )
         self._shown_at = -inf
-        self._conclusion = Conclusion(
-            self._continuation, options, worker, self.token, self._save_last
-        )
+        self._conclusion = Conclusion(self._continuation, options, worker, token, self._save_last)
 
     # The run
 
