@@ -154,6 +154,12 @@ class Continuation:
             return None, None, after
         return current.name, self._shown(current.cursor), after
 
+    @property
+    def latest_step(self) -> str | None:
+        """The step that is under way, or the one that completed last."""
+        step, _, after = self.place
+        return step or after
+
     def snapshot(self) -> Record:
         """The record, with the current step as it is now."""
         if self._step is not None:

@@ -135,7 +135,7 @@ class Execution:
 
     def attend(self) -> Departure | None:
         self._deadlines.attended(self._watch.moment)
-        self._tell_of_gap()
+        self._deadlines.tell_of_gap(self, self._continuation.latest_step)
         self.attention.given()
         departure = self._reason_to_leave() or self._save_where_due()
         if self._deadlines.is_eager:
@@ -145,15 +145,10 @@ class Execution:
         return departure
 
     def save(self) -> Departure | None:
-        self._tell_of_gap()
+        self._deadlines.tell_of_gap(self, self._continuation.latest_step)
         departure = self._heed(self._write())
         self._deadlines.passed()
         return departure
-
-    def _tell_of_gap(self) -> None:
-        gap = self._deadlines.gap_ending(self.job_id, *self._continuation.place)
-        if gap is not None:
-            self.publish(gap)
 
     # When to save, and when to leave
 
