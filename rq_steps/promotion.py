@@ -10,7 +10,7 @@ from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 from rq.registry import ScheduledJobRegistry
 
-from rq_steps.internals import enqueue, enqueue_rate_limited
+from rq_steps.internals import enqueue, enqueue_rate_limited, forget_meta
 from rq_steps.record import goes_to_front
 from rq_steps.store import HEAD
 
@@ -104,7 +104,7 @@ def _waiting(queue: Queue, job_id: str) -> Job | None:
 
 def _enqueue(job: Job, queue: Queue, pipeline: Pipeline) -> None:
     front = goes_to_front(job.connection.hget(job.key, HEAD))
-    job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
+    forget_meta(job)
     ScheduledJobRegistry(queue=queue).remove(job.id, pipeline=pipeline)
     if getattr(job, "has_rate_limit", False):  # since RQ 3
         enqueue_rate_limited(queue, job, pipeline, at_front=front)

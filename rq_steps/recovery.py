@@ -10,7 +10,7 @@ from rq.job import JobStatus
 
 from rq_steps.books import close, close_at_once, open_executions
 from rq_steps.events import Died, publish
-from rq_steps.internals import enqueue
+from rq_steps.internals import enqueue, forget_meta
 from rq_steps.lease import lease_key
 from rq_steps.poison import bury, is_poison, tell_of_burial
 from rq_steps.promotion import persist
@@ -179,7 +179,7 @@ def _put_back(job: Job, queue: Queue, death: Death, pipeline: Pipeline) -> None:
     job.failed_job_registry.remove(job, pipeline=pipeline)
     pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
     pipeline.delete(queue.intermediate_queue.get_first_seen_key(job.id))
-    job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
+    forget_meta(job)
     queue.remove(job.id, pipeline=pipeline)  # somebody else may have put it back
     target = sibling(queue, death.resume_queue)
     enqueue(target, job, pipeline, at_front=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import WatchError
 from rq.registry import ScheduledJobRegistry
 
-from rq_steps.internals import enqueue, forget_result
+from rq_steps.internals import enqueue, forget_meta, forget_result
 from rq_steps.outcome import Interrupted
 from rq_steps.promotion import persist, waiting_key
 from rq_steps.setback import set_right
@@ -69,7 +69,7 @@ def _put_back(
     job.origin = queue.name  # an attempt before this one may have moved it
     _clean_up(worker, job, execution, pipeline)
     if is_ours and data is not None:
-        job.meta = {}  # RQ writes the whole job, but no empty meta: what others wrote to it stays
+        forget_meta(job)
         _enqueue(job, sibling(queue, interrupted.queue), interrupted, now, pipeline)
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
