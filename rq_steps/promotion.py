@@ -12,6 +12,7 @@ from rq.registry import ScheduledJobRegistry
 
 from rq_steps.internals import enqueue, enqueue_rate_limited, forget_meta
 from rq_steps.record import goes_to_front
+from rq_steps.redis_clock import redis_now
 from rq_steps.store import HEAD
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def promote_due(queues: Sequence[Queue]) -> int:
 
 
 def _due(connection: Redis, keys: list[str]) -> list[list[bytes]]:
-    seconds, microseconds = connection.time()
-    now = seconds + microseconds / 1_000_000
+    now = redis_now(connection)
     with connection.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.zrangebyscore(key, 0, now, start=0, num=_AT_ONCE)

@@ -15,6 +15,7 @@ from rq_steps.lease import lease_key
 from rq_steps.poison import bury, is_poison, tell_of_burial
 from rq_steps.promotion import persist
 from rq_steps.record import Death, Run, after_death
+from rq_steps.redis_clock import redis_now
 from rq_steps.setback import set_right
 from rq_steps.siblings import sibling
 from rq_steps.slots import release_slot_of
@@ -101,8 +102,7 @@ def fetch(queue: Queue, job_id: str) -> Job | None:
 def _recover_lost_of(queue: Queue) -> int:
     connection = queue.connection
     key = lease_key(queue.name, connection)
-    seconds, microseconds = connection.time()
-    now = seconds + microseconds / 1_000_000
+    now = redis_now(connection)
 
     def is_due(job_id: str) -> bool:
         lease = connection.zscore(key, job_id)

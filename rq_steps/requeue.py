@@ -11,6 +11,7 @@ from rq.registry import ScheduledJobRegistry
 from rq_steps.internals import enqueue, forget_meta, forget_result
 from rq_steps.outcome import Interrupted
 from rq_steps.promotion import persist, waiting_key
+from rq_steps.redis_clock import redis_now
 from rq_steps.setback import set_right
 from rq_steps.siblings import sibling
 from rq_steps.slots import release_slot_of
@@ -61,7 +62,7 @@ def _put_back(
     is_ours = is_claimed and status == STARTED.encode()
     if is_claimed and not is_ours and _is_set_back(job, claim, status):
         raise WatchError  # it has just been set right
-    now = _redis_now(pipeline)
+    now = datetime.fromtimestamp(redis_now(pipeline), tz=timezone.utc)
     pipeline.multi()
     assert job.started_at
     assert job.ended_at
@@ -120,8 +121,3 @@ def _schedule(job: Job, queue: Queue, when: datetime, pipeline: Pipeline) -> Non
     registry = ScheduledJobRegistry(queue=queue)
     pipeline.zadd(registry.key, {job.id: when.timestamp()})  # RQ cuts it to whole seconds
     pipeline.zadd(waiting_key(queue), {job.id: when.timestamp()})
-
-
-def _redis_now(pipeline: Pipeline) -> datetime:
-    seconds, microseconds = pipeline.time()
-    return datetime.fromtimestamp(seconds + microseconds / 1_000_000, tz=timezone.utc)
