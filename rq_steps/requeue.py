@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from redis.exceptions import WatchError
@@ -38,13 +39,8 @@ def put_back(
     people write to the job meanwhile is seen, and the transaction tried again.
     """
     forget_result(job)
-    with worker.connection.pipeline() as pipeline:
-        while True:
-            try:
-                _put_back(worker, job, queue, interrupted, execution, pipeline)
-                break
-            except WatchError:
-                continue
+    transaction = partial(_put_back, worker, job, queue, interrupted, execution)
+    worker.connection.transaction(transaction, job.key)
     release_slot_of(job)
 
 
@@ -56,7 +52,6 @@ def _put_back(
     execution: Execution,
     pipeline: Pipeline,
 ) -> None:
-    pipeline.watch(job.key)  # type: ignore[no-untyped-call]
     data, status, claim = _fields(pipeline, job)
     is_claimed = _claims(claim, interrupted) and not interrupted.lost
     is_ours = is_claimed and status == STARTED.encode()
@@ -74,7 +69,6 @@ def _put_back(
         _enqueue(job, sibling(queue, interrupted.queue), interrupted, now, pipeline)
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
-    pipeline.execute()
 
 
 def _clean_up(worker: BaseWorker, job: Job, execution: Execution, pipeline: Pipeline) -> None:
