@@ -1,7 +1,4 @@
-"""The private names of RQ that we lean on, each with its reason. There are no others.
-
-Beside them, what a job must forget before RQ writes it to Redis as a whole.
-"""
+"""The private names of RQ that we lean on, each with its reason. There are no others."""
 
 from __future__ import annotations
 
@@ -18,12 +15,6 @@ def forget_result(job: Job) -> None:
     """RQ keeps what a job returned in memory, and writes it into the hash with the next save: the
     Retry of an interrupted job would become its result."""
     job._result = None
-
-
-def forget_meta(job: Job) -> None:
-    """RQ writes the whole job when it puts it somewhere, but no empty meta: what others wrote to it
-    in Redis stays."""
-    job.meta = {}
 
 
 def enqueue(queue: Queue, job: Job, pipeline: Pipeline, *, at_front: bool) -> None:

@@ -10,7 +10,7 @@ from rq.results import Result
 from rq.timeouts import JobTimeoutException
 
 from rq_steps.events import logger
-from rq_steps.internals import forget_meta
+from rq_steps.jobs import forget_meta
 from rq_steps.record import Death, revived
 from rq_steps.store import HEAD
 

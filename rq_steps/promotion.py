@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from redis.exceptions import WatchError
-from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 from rq.registry import ScheduledJobRegistry
 
-from rq_steps.internals import enqueue, enqueue_rate_limited, forget_meta
+from rq_steps.internals import enqueue, enqueue_rate_limited
+from rq_steps.jobs import fetch, forget_meta, persist
 from rq_steps.record import goes_to_front
 from rq_steps.redis_clock import redis_now
 from rq_steps.store import HEAD
@@ -31,12 +31,6 @@ def waiting_key(queue: Queue) -> str:
     other people's jobs that no scheduler ever picks up.
     """
     return f"{ScheduledJobRegistry(queue=queue).key}:rq_steps"
-
-
-def persist(job: Job, pipeline: Pipeline) -> None:
-    """RQ arms the ttl anew: a job that is half done must not vanish, nor may its dependents."""
-    for key in (job.key, job.dependents_key, job.dependencies_key):
-        pipeline.persist(key)
 
 
 def promote_due(queues: Sequence[Queue]) -> int:
@@ -92,9 +86,8 @@ def _promote(queue: Queue, job_id: str, has_scheduler: bool) -> bool:
 def _waiting(queue: Queue, job_id: str) -> Job | None:
     """The job, if it waits as it was left: it may have been canceled, deleted, or enqueued or
     scheduled anew by somebody."""
-    try:
-        job: Job = queue.job_class.fetch(job_id, queue.connection, queue.serializer)
-    except NoSuchJobError:
+    job = fetch(queue, job_id)
+    if job is None:
         return None
     left_until = queue.connection.zscore(waiting_key(queue), job_id)
     waits_until = queue.connection.zscore(ScheduledJobRegistry(queue=queue).key, job_id)

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from redis.exceptions import WatchError
-from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 
 from rq_steps.books import close, close_at_once, open_executions
 from rq_steps.events import Died, publish
-from rq_steps.internals import enqueue, forget_meta
+from rq_steps.internals import enqueue
+from rq_steps.jobs import fetch, forget_meta, persist
 from rq_steps.lease import lease_key
 from rq_steps.poison import bury, is_poison, tell_of_burial
-from rq_steps.promotion import persist
 from rq_steps.record import Death, Run, after_death
 from rq_steps.redis_clock import redis_now
 from rq_steps.setback import set_right
 from rq_steps.siblings import sibling
 from rq_steps.slots import release_slot_of
-from rq_steps.store import CLAIM, DIED, ENDED, HEAD, last_completed
+from rq_steps.store import CLAIM, DIED, ENDED, HEAD, last_completed, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,17 +85,8 @@ def find(queue: Queue, job_id: str) -> Found | None:
     data, status, worker_name, claim, head, created_at, repeats_left = values
     if data is None or status is None:
         return None
-    run = Run(_text(created_at), int(repeats_left) if repeats_left else None)
-    return Found(_text(status), _text(worker_name), _text(claim), head, run)
-
-
-def fetch(queue: Queue, job_id: str) -> Job | None:
-    """The job, if it still exists."""
-    try:
-        job: Job = queue.job_class.fetch(job_id, queue.connection, queue.serializer)
-    except NoSuchJobError:
-        return None
-    return job
+    run = Run(text(created_at), int(repeats_left) if repeats_left else None)
+    return Found(text(status), text(worker_name), text(claim), head, run)
 
 
 def _recover_lost_of(queue: Queue) -> int:
@@ -186,7 +176,3 @@ def _put_back(job: Job, queue: Queue, death: Death, pipeline: Pipeline) -> None:
     pipeline.sadd(target.redis_queues_keys, target.key)
     pipeline.hset(job.key, HEAD, death.head)
     persist(job, pipeline)
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode()

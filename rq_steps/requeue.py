@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from redis.exceptions import WatchError
 from rq.registry import ScheduledJobRegistry
 
-from rq_steps.internals import enqueue, forget_meta, forget_result
+from rq_steps.internals import enqueue, forget_result
+from rq_steps.jobs import forget_meta, persist
 from rq_steps.outcome import Interrupted
-from rq_steps.promotion import persist, waiting_key
+from rq_steps.promotion import waiting_key
 from rq_steps.redis_clock import redis_now
 from rq_steps.setback import set_right
 from rq_steps.siblings import sibling
