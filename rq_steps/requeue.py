@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import WatchError
 from rq.registry import ScheduledJobRegistry
 
+from rq_steps.books import hold, naming
 from rq_steps.internals import enqueue, forget_result
 from rq_steps.jobs import forget_meta, persist
 from rq_steps.outcome import Interrupted
@@ -73,12 +74,8 @@ def _put_back(
 
 
 def _clean_up(worker: BaseWorker, job: Job, execution: Execution, pipeline: Pipeline) -> None:
-    if hasattr(worker, "executions"):
-        worker.cleanup_execution(job, pipeline=pipeline, execution=execution)
-        return
-    # Before RQ 3 a worker has but one, and has forgotten it where the transaction is tried again.
-    worker.execution = execution
-    worker.cleanup_execution(job, pipeline=pipeline)
+    hold(execution, worker)  # where the transaction is tried again, it has been let go
+    worker.cleanup_execution(job, pipeline=pipeline, **naming(execution, worker))
 
 
 def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
