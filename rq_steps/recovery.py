@@ -144,25 +144,35 @@ def _try_to_recover(
         raise WatchError  # somebody's stale save() had set it back
     if not is_lost(found):
         return False
-    executions = open_executions(job)
     death = after_death(found.head, found.run, counted=counted)
-    failed = is_poison(death)
+    event = _event_of(job, death)
+    _record_death(job, queue, found, death, event, pipeline)
+    release_slot_of(job)
+    publish(event)
+    if event.failed:
+        tell_of_burial(job, queue, death, event.place)
+    return True
+
+
+def _event_of(job: Job, death: Death) -> Died:
     after = last_completed(job, death.completed)
-    event = Died(job.id, death.step, death.cursor, after, death.deaths, failed)
+    return Died(job.id, death.step, death.cursor, after, death.deaths, is_poison(death))
+
+
+def _record_death(
+    job: Job, queue: Queue, found: Found, death: Death, event: Died, pipeline: Pipeline
+) -> None:
+    """The transaction: the job's executions are over, and it is put back or has failed."""
+    executions = open_executions(job)
     pipeline.multi()
     close(executions, job, found.worker_name, pipeline)
-    pipeline.zrem(lease_key(queue.name, queue.connection), job_id)
+    pipeline.zrem(lease_key(queue.name, queue.connection), job.id)
     pipeline.hset(job.key, CLAIM, f"{DIED}{found.claim}")
-    if failed:
+    if event.failed:
         bury(job, death, event.place, pipeline)
     else:
         _put_back(job, queue, death, pipeline)
     pipeline.execute()
-    release_slot_of(job)
-    publish(event)
-    if failed:
-        tell_of_burial(job, queue, death, event.place)
-    return True
 
 
 def _put_back(job: Job, queue: Queue, death: Death, pipeline: Pipeline) -> None:
