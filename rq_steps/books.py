@@ -1,4 +1,7 @@
-"""RQ's books on the executions of a job, closed when nobody is left to do it."""
+"""RQ's books on the executions of a job, closed when nobody is left to do it.
+
+A worker keeps its own: before RQ 3 it has but one execution, and its methods are not told which.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from rq.executions import Execution, ExecutionRegistry
 if TYPE_CHECKING:
     from redis.client import Pipeline
     from rq.job import Job
+    from rq.worker import BaseWorker
 
 HEARTBEAT = 90.0
 """Seconds for which RQ believes that a job runs when nothing is heard of it: by default as long."""
@@ -52,3 +56,26 @@ def close_all_but(execution: Execution, job: Job) -> None:
     others = [each for each in open_executions(job) if each.id != execution.id]
     if others:
         close_at_once(others, job, str(job.worker_name or ""))
+
+
+def naming(execution: Execution | None, worker: BaseWorker) -> dict[str, Execution | None]:
+    """How a worker's methods are told which execution they are about."""
+    return {"execution": execution} if _has_many(worker) else {}
+
+
+def hold(execution: Execution, worker: BaseWorker) -> None:
+    """The one that the worker may have forgotten already is its execution again."""
+    if not _has_many(worker):
+        worker.execution = execution
+
+
+def let_go(execution: Execution, worker: BaseWorker) -> None:
+    """The worker has this execution no more."""
+    if _has_many(worker):
+        worker.executions.pop(execution.id, None)
+    else:
+        worker.execution = None
+
+
+def _has_many(worker: BaseWorker) -> bool:
+    return hasattr(worker, "executions")

@@ -54,11 +54,7 @@ class Continuation:
         self._thread = _thread_of_process()
         self._closed = False
 
-    # What the steps ask
-
-    def close(self) -> None:
-        """The continuable has ended: its steps count no more."""
-        self._closed = True
+    # Who may call
 
     @property
     def in_own_thread(self) -> bool:
@@ -72,6 +68,12 @@ class Continuation:
         if not self.in_own_thread:
             kind = "thread" if os.getpid() == self._thread[1] else "process"
             raise InvalidStepError(f"a step was called from another {kind} than its continuable's")
+
+    def close(self) -> None:
+        """The continuable has ended: its steps count no more."""
+        self._closed = True
+
+    # What the steps ask
 
     def declare(self, declaration: object, name: str) -> None:
         """A step has been declared inside the continuable."""
@@ -151,6 +153,12 @@ class Continuation:
         if current is None:
             return None, None, after
         return current.name, self._shown(current.cursor), after
+
+    @property
+    def latest_step(self) -> str | None:
+        """The step that is under way, or the one that completed last."""
+        step, _, after = self.place
+        return step or after
 
     def snapshot(self) -> Record:
         """The record, with the current step as it is now."""

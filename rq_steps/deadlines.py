@@ -8,7 +8,7 @@ from time import monotonic
 
 from rq_steps.events import LongGap
 from rq_steps.gaps import Gaps
-from rq_steps.keeper import MAX_RUNTIME, MAX_TOTAL_RUNTIME, TIMEOUT
+from rq_steps.keeper import MAX_RUNTIME, MAX_TOTAL_RUNTIME, TIMEOUT, Keeper
 from rq_steps.options import Options
 from rq_steps.settings import GRACE
 from rq_steps.slices import Slices
@@ -82,15 +82,14 @@ class Deadlines:
         """A checkpoint has answered the call of this moment."""
         self._slices.attended(called_at)
 
-    def gap_ending(
-        self, job_id: str, step: str | None, cursor: object, after: str | None
-    ) -> LongGap | None:
-        """A checkpoint is seen here. The gap before it, if that is too long for a shutdown."""
-        named = step or after
-        seconds = self._gaps.ending(named) if named is not None else None
-        if named is None or seconds is None:
-            return None
-        return LongGap(job_id, named, seconds, GRACE)
+    def tell_of_gap(self, keeper: Keeper, step: str | None) -> None:
+        """A checkpoint is seen in or after this step. Tells of the gap before it, if that is too
+        long for a shutdown."""
+        if step is None:
+            return
+        seconds = self._gaps.ending(step)
+        if seconds is not None:
+            keeper.publish(LongGap(keeper.job_id, step, seconds, GRACE))
 
     def passed(self) -> None:
         """The job goes on from its checkpoint."""

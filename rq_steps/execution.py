@@ -55,10 +55,9 @@ class Execution:
         self.job = job
         self.options = options
         self.worker = worker
-        self.token = token
         self.attention = Attention()
         self.pickling = job.serializer is DefaultSerializer
-        self._store = Store(job, self.token, worker.key)
+        self._store = Store(job, token, worker.key)
         self._watch = Watch(self.attention)
         self._pulse = Pulse(self._store.renew, RENEW_EVERY)
         self._claim = patiently(self._store.claim, f"Job {job.id}")
@@ -73,9 +72,7 @@ class Execution:
             died=self._claim.died,
         )
         self._shown_at = -inf
-        self._conclusion = Conclusion(
-            self._continuation, options, worker, self.token, self._save_last
-        )
+        self._conclusion = Conclusion(self._continuation, options, worker, token, self._save_last)
 
     # The run
 
@@ -138,7 +135,7 @@ class Execution:
 
     def attend(self) -> Departure | None:
         self._deadlines.attended(self._watch.moment)
-        self._tell_of_gap()
+        self._deadlines.tell_of_gap(self, self._continuation.latest_step)
         self.attention.given()
         departure = self._reason_to_leave() or self._save_where_due()
         if self._deadlines.is_eager:
@@ -148,15 +145,10 @@ class Execution:
         return departure
 
     def save(self) -> Departure | None:
-        self._tell_of_gap()
+        self._deadlines.tell_of_gap(self, self._continuation.latest_step)
         departure = self._heed(self._write())
         self._deadlines.passed()
         return departure
-
-    def _tell_of_gap(self) -> None:
-        gap = self._deadlines.gap_ending(self.job_id, *self._continuation.place)
-        if gap is not None:
-            self.publish(gap)
 
     # When to save, and when to leave
 

@@ -9,6 +9,7 @@ from rq_steps.errors import NewerRecordError
 from rq_steps.events import logger
 from rq_steps.jobworker import JobWorker
 from rq_steps.outcome import Interrupted
+from rq_steps.redis_clock import redis_now
 from rq_steps.settings import NEWER_FOR, NEWER_WAIT
 from rq_steps.store import CLAIM, ENDED, NEWER_SINCE
 
@@ -43,7 +44,7 @@ class Postponement:
 
     def _seconds_waited(self) -> float:
         connection = self._job.connection
-        seconds, _ = connection.time()
+        seconds = int(redis_now(connection))
         if connection.hsetnx(self._job.key, NEWER_SINCE, str(seconds)):
             return 0.0
         since = connection.hget(self._job.key, NEWER_SINCE)

@@ -42,6 +42,7 @@ class StepOptions:
 
 
 def continuable_options(
+    *,
     max_resumptions: int | None,
     resume_wait: Seconds,
     resume_queue: str | None,

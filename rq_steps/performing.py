@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _SYNC = "sync"  # RQ's name for the worker of a queue with is_async=False
 
-_worker: ContextVar[JobWorker | None] = ContextVar("rq_steps.worker", default=None)
+_performer: ContextVar[tuple[JobWorker, type[Execution]] | None] = ContextVar(
+    "rq_steps.worker", default=None
+)
 
 
 class Runnable(Protocol):
@@ -33,13 +35,13 @@ class Runnable(Protocol):
 
 
 @contextmanager
-def performing(worker: JobWorker) -> Iterator[None]:
-    """Jobs that are performed within are this worker's."""
-    token = _worker.set(worker)
+def performing(worker: JobWorker, execution_class: type[Execution]) -> Iterator[None]:
+    """Jobs that are performed within are this worker's, in executions of this class."""
+    token = _performer.set((worker, execution_class))
     try:
         yield
     finally:
-        _worker.reset(token)
+        _performer.reset(token)
 
 
 def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable | None:
@@ -51,9 +53,10 @@ def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable 
     job = get_current_job()
     if job is None or job.worker_name in (None, _SYNC) or not is_run_by(job.func, continuable):
         return None
-    worker, token = _worker.get() or StockWorker(job), uuid4().hex
+    worker, execution_class = _performer.get() or (StockWorker(job), Execution)
+    token = uuid4().hex
     try:
-        return Execution(job, options, worker, token)
+        return execution_class(job, options, worker, token)
     except NewerRecordError as error:
         return Postponement(job, worker, token, error)
 

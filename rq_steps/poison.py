@@ -10,6 +10,7 @@ from rq.results import Result
 from rq.timeouts import JobTimeoutException
 
 from rq_steps.events import logger
+from rq_steps.jobs import forget_meta
 from rq_steps.record import Death, revived
 from rq_steps.store import HEAD
 
@@ -32,7 +33,7 @@ def bury(job: Job, death: Death, place: str, pipeline: Pipeline) -> None:
     why = why_buried(death, place)
     job.set_status(JobStatus.FAILED, pipeline=pipeline)
     pipeline.hset(job.key, HEAD, revived(death.head))
-    job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
+    forget_meta(job)
     job.failed_job_registry.add(job, ttl=job.failure_ttl, pipeline=pipeline, exc_string=why)
     Result.create_failure(job, job.failure_ttl, why, pipeline=pipeline)
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from redis.exceptions import WatchError
-from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 from rq.registry import ScheduledJobRegistry
 
 from rq_steps.internals import enqueue, enqueue_rate_limited
+from rq_steps.jobs import fetch, forget_meta, persist
 from rq_steps.record import goes_to_front
+from rq_steps.redis_clock import redis_now
 from rq_steps.store import HEAD
 
 if TYPE_CHECKING:
@@ -32,12 +33,6 @@ def waiting_key(queue: Queue) -> str:
     return f"{ScheduledJobRegistry(queue=queue).key}:rq_steps"
 
 
-def persist(job: Job, pipeline: Pipeline) -> None:
-    """RQ arms the ttl anew: a job that is half done must not vanish, nor may its dependents."""
-    for key in (job.key, job.dependents_key, job.dependencies_key):
-        pipeline.persist(key)
-
-
 def promote_due(queues: Sequence[Queue]) -> int:
     """Enqueue the continuables whose wait is over; answers how many.
 
@@ -55,8 +50,7 @@ def promote_due(queues: Sequence[Queue]) -> int:
 
 
 def _due(connection: Redis, keys: list[str]) -> list[list[bytes]]:
-    seconds, microseconds = connection.time()
-    now = seconds + microseconds / 1_000_000
+    now = redis_now(connection)
     with connection.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.zrangebyscore(key, 0, now, start=0, num=_AT_ONCE)
@@ -92,9 +86,8 @@ def _promote(queue: Queue, job_id: str, has_scheduler: bool) -> bool:
 def _waiting(queue: Queue, job_id: str) -> Job | None:
     """The job, if it waits as it was left: it may have been canceled, deleted, or enqueued or
     scheduled anew by somebody."""
-    try:
-        job: Job = queue.job_class.fetch(job_id, queue.connection, queue.serializer)
-    except NoSuchJobError:
+    job = fetch(queue, job_id)
+    if job is None:
         return None
     left_until = queue.connection.zscore(waiting_key(queue), job_id)
     waits_until = queue.connection.zscore(ScheduledJobRegistry(queue=queue).key, job_id)
@@ -104,7 +97,7 @@ def _waiting(queue: Queue, job_id: str) -> Job | None:
 
 def _enqueue(job: Job, queue: Queue, pipeline: Pipeline) -> None:
     front = goes_to_front(job.connection.hget(job.key, HEAD))
-    job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
+    forget_meta(job)
     ScheduledJobRegistry(queue=queue).remove(job.id, pipeline=pipeline)
     if getattr(job, "has_rate_limit", False):  # since RQ 3
         enqueue_rate_limited(queue, job, pipeline, at_front=front)

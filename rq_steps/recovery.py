@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from redis.exceptions import WatchError
-from rq.exceptions import NoSuchJobError
 from rq.job import JobStatus
 
 from rq_steps.books import close, close_at_once, open_executions
 from rq_steps.events import Died, publish
 from rq_steps.internals import enqueue
+from rq_steps.jobs import fetch, forget_meta, persist
 from rq_steps.lease import lease_key
 from rq_steps.poison import bury, is_poison, tell_of_burial
-from rq_steps.promotion import persist
 from rq_steps.record import Death, Run, after_death
+from rq_steps.redis_clock import redis_now
 from rq_steps.setback import set_right
 from rq_steps.siblings import sibling
 from rq_steps.slots import release_slot_of
-from rq_steps.store import CLAIM, DIED, ENDED, HEAD, last_completed
+from rq_steps.store import CLAIM, DIED, ENDED, HEAD, last_completed, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,24 +85,14 @@ def find(queue: Queue, job_id: str) -> Found | None:
     data, status, worker_name, claim, head, created_at, repeats_left = values
     if data is None or status is None:
         return None
-    run = Run(_text(created_at), int(repeats_left) if repeats_left else None)
-    return Found(_text(status), _text(worker_name), _text(claim), head, run)
-
-
-def fetch(queue: Queue, job_id: str) -> Job | None:
-    """The job, if it still exists."""
-    try:
-        job: Job = queue.job_class.fetch(job_id, queue.connection, queue.serializer)
-    except NoSuchJobError:
-        return None
-    return job
+    run = Run(text(created_at), int(repeats_left) if repeats_left else None)
+    return Found(text(status), text(worker_name), text(claim), head, run)
 
 
 def _recover_lost_of(queue: Queue) -> int:
     connection = queue.connection
     key = lease_key(queue.name, connection)
-    seconds, microseconds = connection.time()
-    now = seconds + microseconds / 1_000_000
+    now = redis_now(connection)
 
     def is_due(job_id: str) -> bool:
         lease = connection.zscore(key, job_id)
@@ -154,39 +144,45 @@ def _try_to_recover(
         raise WatchError  # somebody's stale save() had set it back
     if not is_lost(found):
         return False
-    executions = open_executions(job)
     death = after_death(found.head, found.run, counted=counted)
-    failed = is_poison(death)
+    event = _event_of(job, death)
+    _record_death(job, queue, found, death, event, pipeline)
+    release_slot_of(job)
+    publish(event)
+    if event.failed:
+        tell_of_burial(job, queue, death, event.place)
+    return True
+
+
+def _event_of(job: Job, death: Death) -> Died:
     after = last_completed(job, death.completed)
-    event = Died(job.id, death.step, death.cursor, after, death.deaths, failed)
+    return Died(job.id, death.step, death.cursor, after, death.deaths, is_poison(death))
+
+
+def _record_death(
+    job: Job, queue: Queue, found: Found, death: Death, event: Died, pipeline: Pipeline
+) -> None:
+    """The transaction: the job's executions are over, and it is put back or has failed."""
+    executions = open_executions(job)
     pipeline.multi()
     close(executions, job, found.worker_name, pipeline)
-    pipeline.zrem(lease_key(queue.name, queue.connection), job_id)
+    pipeline.zrem(lease_key(queue.name, queue.connection), job.id)
     pipeline.hset(job.key, CLAIM, f"{DIED}{found.claim}")
-    if failed:
+    if event.failed:
         bury(job, death, event.place, pipeline)
     else:
         _put_back(job, queue, death, pipeline)
     pipeline.execute()
-    release_slot_of(job)
-    publish(event)
-    if failed:
-        tell_of_burial(job, queue, death, event.place)
-    return True
 
 
 def _put_back(job: Job, queue: Queue, death: Death, pipeline: Pipeline) -> None:
     job.failed_job_registry.remove(job, pipeline=pipeline)
     pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
     pipeline.delete(queue.intermediate_queue.get_first_seen_key(job.id))
-    job.meta = {}  # RQ writes the whole job, but no empty meta: it stays as it is
+    forget_meta(job)
     queue.remove(job.id, pipeline=pipeline)  # somebody else may have put it back
     target = sibling(queue, death.resume_queue)
     enqueue(target, job, pipeline, at_front=True)
     pipeline.sadd(target.redis_queues_keys, target.key)
     pipeline.hset(job.key, HEAD, death.head)
     persist(job, pipeline)
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from redis.exceptions import WatchError
 from rq.registry import ScheduledJobRegistry
 
+from rq_steps.books import hold, naming
 from rq_steps.internals import enqueue, forget_result
+from rq_steps.jobs import forget_meta, persist
 from rq_steps.outcome import Interrupted
-from rq_steps.promotion import persist, waiting_key
+from rq_steps.promotion import waiting_key
+from rq_steps.redis_clock import redis_now
 from rq_steps.setback import set_right
 from rq_steps.siblings import sibling
 from rq_steps.slots import release_slot_of
@@ -37,13 +41,8 @@ def put_back(
     people write to the job meanwhile is seen, and the transaction tried again.
     """
     forget_result(job)
-    with worker.connection.pipeline() as pipeline:
-        while True:
-            try:
-                _put_back(worker, job, queue, interrupted, execution, pipeline)
-                break
-            except WatchError:
-                continue
+    transaction = partial(_put_back, worker, job, queue, interrupted, execution)
+    worker.connection.transaction(transaction, job.key)
     release_slot_of(job)
 
 
@@ -55,13 +54,12 @@ def _put_back(
     execution: Execution,
     pipeline: Pipeline,
 ) -> None:
-    pipeline.watch(job.key)  # type: ignore[no-untyped-call]
     data, status, claim = _fields(pipeline, job)
     is_claimed = _claims(claim, interrupted) and not interrupted.lost
     is_ours = is_claimed and status == STARTED.encode()
     if is_claimed and not is_ours and _is_set_back(job, claim, status):
         raise WatchError  # it has just been set right
-    now = _redis_now(pipeline)
+    now = datetime.fromtimestamp(redis_now(pipeline), tz=timezone.utc)
     pipeline.multi()
     assert job.started_at
     assert job.ended_at
@@ -69,20 +67,15 @@ def _put_back(
     job.origin = queue.name  # an attempt before this one may have moved it
     _clean_up(worker, job, execution, pipeline)
     if is_ours and data is not None:
-        job.meta = {}  # RQ writes the whole job, but no empty meta: what others wrote to it stays
+        forget_meta(job)
         _enqueue(job, sibling(queue, interrupted.queue), interrupted, now, pipeline)
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
-    pipeline.execute()
 
 
 def _clean_up(worker: BaseWorker, job: Job, execution: Execution, pipeline: Pipeline) -> None:
-    if hasattr(worker, "executions"):
-        worker.cleanup_execution(job, pipeline=pipeline, execution=execution)
-        return
-    # Before RQ 3 a worker has but one, and has forgotten it where the transaction is tried again.
-    worker.execution = execution
-    worker.cleanup_execution(job, pipeline=pipeline)
+    hold(execution, worker)  # where the transaction is tried again, it has been let go
+    worker.cleanup_execution(job, pipeline=pipeline, **naming(execution, worker))
 
 
 def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
@@ -120,8 +113,3 @@ def _schedule(job: Job, queue: Queue, when: datetime, pipeline: Pipeline) -> Non
     registry = ScheduledJobRegistry(queue=queue)
     pipeline.zadd(registry.key, {job.id: when.timestamp()})  # RQ cuts it to whole seconds
     pipeline.zadd(waiting_key(queue), {job.id: when.timestamp()})
-
-
-def _redis_now(pipeline: Pipeline) -> datetime:
-    seconds, microseconds = pipeline.time()
-    return datetime.fromtimestamp(seconds + microseconds / 1_000_000, tz=timezone.utc)

@@ -83,14 +83,14 @@ class Store:
         fields = self._claimed()
         status, created_at, repeats_left, meta, head, claim, newer_since, last_result = fields
         self._meta = meta or b""
-        run = Run(_text(created_at) or "", int(repeats_left) if repeats_left else None)
+        run = Run(text(created_at), int(repeats_left) if repeats_left else None)
         kept = self._load(head, run) if status == STARTED.encode() else None
         record = kept or Record(run)
-        record.last_result = _text(last_result) or None
+        record.last_result = text(last_result) or None
         if newer_since is not None:
             self._job.connection.hdel(self._job.key, NEWER_SINCE)
         died = claim is not None and not claim.startswith(ENDED.encode())
-        return Claim(_text(status), record, kept is not None and kept.begun, died)
+        return Claim(text(status) or None, record, kept is not None and kept.begun, died)
 
     def save(
         self, record: Record, shown: dict[str, JSON] | None = None, *, release: bool = False
@@ -106,7 +106,7 @@ class Store:
         if release:
             self._wire.close()
         if answer[0] != SAVED.encode():
-            return Answer(_text(answer[0]) or "")
+            return Answer(text(answer[0]))
         self._written = len(record.completed)
         self._seen(meta, answer[2], shown)
         return Answer(SAVED, answer[1] == b"1")
@@ -125,9 +125,9 @@ class Store:
     def _claimed(self) -> list[bytes | None]:
         """The fields as the claim has found them, if need be once the job is started again."""
         fields = self._ask_for_claim()
-        status, claim = _text(fields[0]), _text(fields[5]) or ""
+        status, claim = text(fields[0]), text(fields[5])
         # Finished it may well be: by another execution, since this one was dequeued.
-        if status in (None, STARTED, FINISHED) or not set_right(self._job, claim, status):
+        if status in ("", STARTED, FINISHED) or not set_right(self._job, claim, status):
             return fields
         return self._ask_for_claim()
 
@@ -217,7 +217,7 @@ def _has_failed(job: Job, record: Record) -> bool:
     """
     last = record.last_result
     results: Any = job.connection.xrange(Result.get_key(job.id), min=last or "-")
-    types = {int(fields[b"type"]) for key, fields in results if _text(key) != last}
+    types = {int(fields[b"type"]) for key, fields in results if text(key) != last}
     return Result.Type.FAILED.value in types and Result.Type.SUCCESSFUL.value not in types
 
 
@@ -232,5 +232,6 @@ def field(place: int) -> str:
     return f"{HEAD}:{place}"
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode()
+def text(value: bytes | None) -> str:
+    """A field's text; empty where there is no such field."""
+    return (value or b"").decode()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rq.job import JobStatus
 
-from rq_steps.books import close_all_but, close_at_once, is_open
+from rq_steps.books import close_all_but, close_at_once, is_open, let_go, naming
 from rq_steps.children import ends_within
 from rq_steps.endurance import EnduranceMixin
 from rq_steps.execution import FINISHED_HERE
@@ -111,8 +111,8 @@ class SurvivorMixin(EnduranceMixin):
         if job.get_status() in (JobStatus.FINISHED, JobStatus.FAILED):
             return
         self._horse_died = True
-        of_many = {"execution": self._execution} if hasattr(self, "executions") else {}
-        self.handle_job_failure(job, queue, exc_string="Work-horse terminated", **of_many)
+        named = naming(self._execution, self)
+        self.handle_job_failure(job, queue, exc_string="Work-horse terminated", **named)
 
     def wait_for_horse(self) -> Any:
         """Code that lets no thread run makes a work-horse deaf, and is no death."""
@@ -179,18 +179,13 @@ class SurvivorMixin(EnduranceMixin):
         return self._execution is not None and is_open(self._execution, job)
 
     def _close_books(self, job: Job) -> None:
-        """Before RQ 3 a worker has but one execution, and is not told which."""
-        of_many = {"execution": self._execution} if hasattr(self, "executions") else {}
         with self.connection.pipeline() as pipeline:
-            self.cleanup_execution(job, pipeline, **of_many)
+            self.cleanup_execution(job, pipeline, **naming(self._execution, self))
             pipeline.execute()
 
     def _close_execution(self, job: Job, execution: Execution) -> None:
         close_at_once([execution], job, self.name)
-        if hasattr(self, "executions"):
-            self.executions.pop(execution.id, None)
-        else:
-            self.execution = None
+        let_go(execution, self)
 
     # Other workers
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from redis.exceptions import WatchError
 from rq.executions import Execution, ExecutionRegistry
 from rq.job import JobStatus
 from rq.queue import Queue
@@ -28,13 +28,8 @@ def forget_seen(job: Job, pipeline: Pipeline) -> None:
 
 def put_back_unbegun(queue: Queue, job: Job, worker_name: str) -> None:
     """Put back a job that this worker holds and has not begun; if it is still to be done."""
-    with queue.connection.pipeline() as pipeline:
-        while True:
-            try:
-                _put_back(queue, job, worker_name, pipeline)
-                return
-            except WatchError:
-                continue
+    transaction = partial(_put_back, queue, job, worker_name)
+    queue.connection.transaction(transaction, job.key, queue.key)
 
 
 def rescue_unbegun(queues: Sequence[Queue]) -> int:
@@ -54,7 +49,6 @@ def spare_unbegun(queue: Queue) -> None:
 
 
 def _put_back(queue: Queue, job: Job, worker_name: str, pipeline: Pipeline) -> None:
-    pipeline.watch(job.key, queue.key)  # type: ignore[no-untyped-call]
     is_to_do = pipeline.hget(job.key, "status") == JobStatus.QUEUED.encode()
     was_rescued = pipeline.lpos(queue.key, job.id) is not None  # this worker was frozen meanwhile
     executions = open_executions(job)
@@ -63,7 +57,6 @@ def _put_back(queue: Queue, job: Job, worker_name: str, pipeline: Pipeline) -> N
     pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
     if is_to_do and not was_rescued:
         queue.push_job_id(job.id, pipeline=pipeline, at_front=True)
-    pipeline.execute()
 
 
 def _rescue_unbegun_of(queue: Queue) -> int:

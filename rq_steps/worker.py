@@ -22,6 +22,7 @@ from rq.version import VERSION
 from rq_steps.attention import Attention
 from rq_steps.deferral import Deferral
 from rq_steps.events import logger
+from rq_steps.execution import Execution
 from rq_steps.heirs import (
     disinherit_children,
     forking_horse,
@@ -60,6 +61,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
     promotion_interval = 1.0
     """Seconds between two looks for continuables whose wait is over."""
 
+    _execution_class: type[Execution] = Execution
     _told_to_stop = False
     _attention: Attention | None = None
     _concludes = False
@@ -184,7 +186,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
         self._interrupted = None
         vars(job)["perform"] = partial(self._perform, job)
         try:
-            with performing(self):
+            with performing(self, self._execution_class):
                 return super().perform_job(job, *args, **kwargs)
         finally:
             self._concludes = False

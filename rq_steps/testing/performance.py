@@ -110,7 +110,7 @@ class Performance:
         self._clock.advance(self._clock.per_checkpoint)
         self._deadlines.attended(self._attended_at)
         self._attended_at = self._clock.now
-        self._tell_of_gap()
+        self._deadlines.tell_of_gap(self, self._continuation.latest_step)
         self._continuation.check_cursor()
         departure = self._departure()
         self._deadlines.passed()
@@ -173,11 +173,6 @@ class Performance:
             except BaseException as error:
                 self._error = None if self._dead else error
                 return None, error
-
-    def _tell_of_gap(self) -> None:
-        gap = self._deadlines.gap_ending(self.job_id, *self._continuation.place)
-        if gap is not None:
-            self.publish(gap)
 
     def _departure(self) -> Departure | None:
         strike = self._plan.come_to(*self._continuation.place)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rq.exceptions import TimeoutFormatError
 from rq.utils import parse_timeout
 
-from rq_steps.decorators import Performer, performer
+from rq_steps.continuable_function import Performer, performer
 from rq_steps.events import Died
 from rq_steps.keeper import STOPPING
 from rq_steps.options import Options, Seconds, seconds

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redis.client import Redis
@@ -12,7 +11,6 @@ from rq.queue import Queue
 from rq.utils import import_attribute
 from rq.worker import SpawnWorker
 
-from rq_steps import performing
 from rq_steps.execution import Execution
 from rq_steps.testing.ledger import Ledger
 from rq_steps.testing.orders import Blow, Orders
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from rq.job import Job
 
     from rq_steps.keeper import Departure
+    from rq_steps.options import Options
 
     Base = ContinuableWorkerMixin
 else:
@@ -35,11 +34,11 @@ _ARRIVES_WITHIN = 30.0
 class StruckExecution(Execution):
     """Looks at every checkpoint whether its worker is to be struck there."""
 
-    def __init__(
-        self, orders: Orders, job: Job, options: Any, worker: ContinuableWorkerMixin, token: str
-    ) -> None:
+    worker: StruckMixin
+
+    def __init__(self, job: Job, options: Options, worker: StruckMixin, token: str) -> None:
         super().__init__(job, options, worker, token)
-        self._struck = worker
+        orders = worker.orders
         self._ledger = Ledger(job.connection, orders.key, orders.strikes)
         self._concerned = job.id == orders.job_id
         if self._is_pending:
@@ -49,7 +48,7 @@ class StruckExecution(Execution):
         if self._is_pending:
             strike = self._ledger.next_at(*self._continuation.place)
             if strike is not None:
-                _strike(self._struck, strike.blow)
+                _strike(self.worker, strike.blow)
         return super().attend()
 
     @property
@@ -62,9 +61,7 @@ class StruckMixin(Base):
 
     orders: Orders
 
-    def perform_job(self, job: Job, *args: Any, **kwargs: Any) -> bool:
-        vars(performing)["Execution"] = partial(StruckExecution, self.orders)
-        return super().perform_job(job, *args, **kwargs)
+    _execution_class = StruckExecution
 
 
 def work(orders: Orders) -> None:

@@ -95,16 +95,16 @@ def test_a_job_is_resumed_after_its_wait_without_a_scheduler(
 
 
 @step
-def throttled(step: Step, count: int) -> None:
+def throttled(step: Step, count: int, wait: float) -> None:
     for row in step.each(range(count)):
         visit(row)
         if row == 1 and not step.resumed:
-            step.interrupt(wait=0.05)
+            step.interrupt(wait=wait)
 
 
 @continuable
-def import_throttled(count: int) -> None:
-    throttled(count)
+def import_throttled(count: int, wait: float = 0.05) -> None:
+    throttled(count, wait)
 
 
 def test_an_idle_worker_wakes_up_for_a_wait_that_is_over(connection: Redis, queue: Queue) -> None:
@@ -141,7 +141,7 @@ def test_a_job_resumed_after_an_error_waits_for_error_wait(connection: Redis, qu
 def test_a_wait_that_is_over_ends_exactly_once_though_several_workers_look_at_the_same_time(
     connection: Redis, redis_url: str, queue: Queue
 ) -> None:
-    jobs = [queue.enqueue(import_throttled, 3).id for _ in range(20)]
+    jobs = [queue.enqueue(import_throttled, 3, wait=60).id for _ in range(20)]
     work(connection, executions=20)
     pass_time(queue)
     workers = 8
