@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import fsspec
 import pytest
@@ -308,6 +309,14 @@ def test_progress_is_read_from_meta(connection: Redis, capsys: pytest.CaptureFix
     assert load("progress_bar.py").share_done(job, 10) == pytest.approx(0.7)
     work(connection, "imports")
     assert load("progress_bar.py").share_done(job, 10) == 1
+
+
+@pytest.mark.usefixtures("reader")
+def test_the_share_of_a_file_is_that_of_its_bytes() -> None:
+    done = SimpleNamespace(
+        meta={"rq_steps": {"finished": False, "cursor": {"offset": 30}}}, refresh=lambda: None
+    )
+    assert load("progress_bar.py").share_done(done, 40) == pytest.approx(0.75)
 
 
 @pytest.mark.usefixtures("reader")
