@@ -179,12 +179,18 @@ def _opener(connection: Any) -> Callable[[], AbstractContextManager[Any]]:
     known = is_open(connection)
     if known is not None:
         return partial(_left_as_found, connection, known)
-    if getattr(connection, "autocommit", None) is True:
+    if _commits_by_itself(connection):
         return partial(nullcontext, connection)
     raise TypeError(
         f"query: a {type(connection).__name__} does not tell whether it is in a transaction, and "
         "one could stay open: give a function that makes a connection"
     )
+
+
+def _commits_by_itself(connection: Any) -> bool:
+    if hasattr(connection, "get_autocommit"):  # mysqlclient, whose `autocommit` sets it
+        return bool(connection.get_autocommit())
+    return getattr(connection, "autocommit", None) is True
 
 
 @contextmanager
