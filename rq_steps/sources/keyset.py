@@ -99,20 +99,38 @@ class KeysetSource(PagedSource[Any]):
 
     def pages(self, cursor: Any) -> Iterator[KeyedPage]:
         after = None if cursor is None else self._key(cursor)
-        cursor = after and list(after)
         self._begin()
+        items, keys = self._read_behind(after)
         while True:
-            items, read = self._read(after)
-            keys = self._checked(read)
-            if items and [values[0] for values in keys] == cursor:
-                raise self._read_again(cursor)
-            page = KeyedPage(items[: self._page], keys, cursor)
+            page = KeyedPage(items[: self._page], keys, after and list(after))
             yield page
             if len(items) <= self._page:
                 break
-            cursor = page.cursor(self._page)
-            after = tuple(cursor)
+            before, last, after = after, keys, tuple(page.cursor(self._page))
+            items, keys = self._read_behind(after)
+            if _row(keys, 0) != _row(last, -1):
+                self._refuse_other_order(before, last, keys)
         self._end()
+
+    def _read_behind(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
+        items, read = self._read(after)
+        keys = self._checked(read)
+        if after is not None and _row(keys, 0) == after:
+            raise self._read_again(after)
+        return items, keys
+
+    def _refuse_other_order(
+        self, before: Key | None, last: list[Values], keys: list[Values]
+    ) -> None:
+        """A page does not begin with the row that the last one saw ahead. That may have been
+        deleted, or another inserted, unless a row is read twice, or the one ahead is still there."""
+        *done, ahead = zip(*last, strict=True)
+        found = set(zip(*keys, strict=True))
+        for key in done:
+            if key in found:
+                raise self._in_other_order(key)
+        if ahead not in found and ahead in zip(*self._read_behind(before)[1], strict=True):
+            raise self._in_other_order(ahead)
 
     @abstractmethod
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
@@ -171,9 +189,16 @@ class KeysetSource(PagedSource[Any]):
             f"{self._names} must be unique, add columns until it is"
         )
 
-    def _read_again(self, cursor: Any) -> InvalidStepError:
+    def _in_other_order(self, key: Key) -> InvalidStepError:
         return InvalidStepError(
-            f"{self.kind}: the row with the key {cursor!r} was read behind itself: its values are "
+            f"{self.kind}: the row with the key {list(key)!r} is at another place in the order than "
+            "by comparison, as an ENUM of MySQL may be, or its values are not the same in the "
+            "database: take other columns"
+        )
+
+    def _read_again(self, key: Key) -> InvalidStepError:
+        return InvalidStepError(
+            f"{self.kind}: the row with the key {list(key)!r} was read behind itself: its values are "
             "not the same in the database, take other columns"
         )
 
@@ -186,6 +211,10 @@ class KeysetSource(PagedSource[Any]):
     @property
     def _names(self) -> str:
         return ", ".join(column.name for column in self._columns)
+
+
+def _row(keys: list[Values], place: int) -> Key | None:
+    return tuple(values[place] for values in keys) if keys[0] else None
 
 
 def named(key: str | Sequence[str]) -> list[Column]:
