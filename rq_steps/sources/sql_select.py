@@ -13,6 +13,7 @@ from sqlalchemy import (
     Alias,
     Connection,
     Engine,
+    Enum,
     Float,
     Join,
     Select,
@@ -80,6 +81,9 @@ class SelectSource(KeysetSource):
         tests = [_tests(*each) for each in enumerate(self._key_columns)]
         self._behind = self._statement.where(behind(tests, and_, or_))
         self._given = statement
+        self._enums = [
+            each.element for each in self._key_columns if isinstance(each.element.type, Enum)
+        ]
 
     def objects_in(self, item: Any) -> list[Any]:
         """The objects of mapped classes in what is handed out; an outer join leaves some out."""
@@ -92,7 +96,18 @@ class SelectSource(KeysetSource):
         bound = {_mark(number): value for number, value in enumerate(after or ())}
         options = {"populate_existing": self._may_refresh()}
         with self._open() as opened:
+            self._refuse_enums(opened)
             return self._parted(opened.execute(statement, bound, execution_options=options))
+
+    def _refuse_enums(self, opened: Any) -> None:
+        """Of MySQL. Those of other databases are ordered as they are compared."""
+        for column in self._enums:
+            connection = opened.connection() if isinstance(opened, Session) else opened
+            if connection.dialect.name in ("mysql", "mariadb") and column.type.native_enum:
+                raise InvalidStepError(
+                    f"select: {_name(column)} is an ENUM of MySQL, which orders it by number and "
+                    "compares it as a text: take another column"
+                )
 
     def _may_refresh(self) -> bool:
         """Objects that a session has already would stay as they were. Outside of a transaction no
