@@ -61,8 +61,10 @@ class QuerySource(KeysetSource):
                 return self._with_keys(*self._select(connection, "q.*", _ALL, rest))
             self._refuse_second(connection, after)
             tests = [_tests(*each) for each in zip(self._columns, after, strict=True)]
-            where = behind(tests, _both, _either)
-            return self._with_keys(*self._select(connection, "q.*", where, rest))
+            return self._joined(
+                self._with_keys(*self._select(connection, "q.*", where, rest))
+                for where in behind(tests, _both)
+            )
 
     def _count(self) -> int:
         with self._opened() as connection:
@@ -143,14 +145,10 @@ def _both(one: _Condition, other: _Condition) -> _Condition:
     return _Condition(f"{one.text} AND {other.text}", one.values + other.values)
 
 
-def _either(one: _Condition, other: _Condition) -> _Condition:
-    return _Condition(f"({one.text} OR {other.text})", one.values + other.values)
-
-
 def _tests(column: Column, value: Any) -> tuple[_Condition, _Condition]:
     sign = "<" if column.descending else ">"
     strictly = _Condition(f"q.{column.name} {sign} {{}}", (value,))
-    return strictly, _Condition(f"q.{column.name} {sign}= {{}}", (value,))
+    return strictly, _Condition(f"q.{column.name} = {{}}", (value,))
 
 
 def _refuse_expression(name: str) -> None:

@@ -25,7 +25,6 @@ from sqlalchemy import (
     bindparam,
     func,
     inspect,
-    or_,
     select,
 )
 from sqlalchemy import Column as TableColumn
@@ -79,7 +78,7 @@ class SelectSource(KeysetSource):
         if added:
             self._statement = self._statement.add_columns(*added)
         tests = [_tests(*each) for each in enumerate(self._key_columns)]
-        self._behind = self._statement.where(behind(tests, and_, or_))
+        self._behind = [self._statement.where(each) for each in behind(tests, and_)]
         self._given = statement
         self._enums = [
             each.element for each in self._key_columns if isinstance(each.element.type, Enum)
@@ -92,12 +91,15 @@ class SelectSource(KeysetSource):
         return [each for each in compress(item, self._mapped) if each is not None]
 
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
-        statement = self._statement if after is None else self._behind
+        statements = [self._statement] if after is None else self._behind
         bound = {_mark(number): value for number, value in enumerate(after or ())}
         options = {"populate_existing": self._may_refresh()}
         with self._open() as opened:
             self._refuse_enums(opened)
-            return self._parted(opened.execute(statement, bound, execution_options=options))
+            return self._joined(
+                self._parted(opened.execute(statement, bound, execution_options=options))
+                for statement in statements
+            )
 
     def _refuse_enums(self, opened: Any) -> None:
         """Of MySQL. Those of other databases are ordered as they are compared."""
@@ -297,8 +299,8 @@ def _tests(number: int, directed: UnaryExpression[Any]) -> tuple[Any, Any]:
     column: Any = directed.element
     value = bindparam(_mark(number), type_=column.type)
     if directed.modifier is desc_op:
-        return column < value, column <= value
-    return column > value, column >= value
+        return column < value, column == value
+    return column > value, column == value
 
 
 def _mark(number: int) -> str:
