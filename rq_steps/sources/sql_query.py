@@ -107,8 +107,7 @@ class QuerySource(KeysetSource):
             return self._sql, [], given if isinstance(given, Mapping) else tuple(given)
         style = self._paramstyle or _paramstyle(connection)
         percent = style in ("format", "pyformat")
-        # Drivers read "%%" where there are parameters, and "%" where there are none.
-        sql = self._sql.replace("%", "%%") if percent and not given else self._sql
+        sql = self._escaped(connection) if percent and not given else self._sql
         if isinstance(given, Mapping) or (not given and style == "named"):
             names = [f"rq_steps_{number}" for number in range(len(values))]
             marks = [f"%({name})s" if percent else f":{name}" for name in names]
@@ -116,6 +115,17 @@ class QuerySource(KeysetSource):
         mark = "%s" if percent else "?" if style == "qmark" else ":{}"
         marks = [mark.format(len(given) + number) for number in range(1, len(values) + 1)]
         return sql, marks, (*given, *values)
+
+    def _escaped(self, connection: Any) -> str:
+        """The query, for an execution with parameters. Nearly all drivers that read "%s" read "%%"
+        there, and "%" where there are none; MySQL's own leaves both as they are."""
+        if "%" not in self._sql:
+            return self._sql
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("SELECT '%%' AS rq_steps_percent, %s AS rq_steps_one", (1,))
+            row = cursor.fetchall()[0]
+        found = row["rq_steps_percent"] if isinstance(row, Mapping) else row[0]
+        return self._sql if found == "%%" else self._sql.replace("%", "%%")
 
     def _with_keys(
         self, rows: Sequence[Any], names: list[str]

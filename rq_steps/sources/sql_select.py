@@ -80,7 +80,7 @@ class SelectSource(KeysetSource):
         tests = [_tests(*each) for each in enumerate(self._key_columns)]
         self._behind = [self._statement.where(each) for each in behind(tests, and_)]
         self._given = statement
-        self._enums = [
+        self._enums: list[Any] = [
             each.element for each in self._key_columns if isinstance(each.element.type, Enum)
         ]
 

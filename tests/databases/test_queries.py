@@ -129,57 +129,64 @@ def test_connections_are_made_for_each_page_and_leave_no_transaction_open(
     assert opened == [0] * 40
 
 
+@pytest.fixture
+def transacting(database: DatabaseServer) -> Iterator[Any]:
+    """A connection that begins a transaction by itself."""
+    with closing(database.connect()) as connection:
+        yield connection
+
+
 @ONLY_POSTGRES
-def test_a_connection_is_left_out_of_a_transaction(database: DatabaseServer, job: Job) -> None:
+def test_a_connection_is_left_out_of_a_transaction(
+    transacting: Any, database: DatabaseServer, job: Job
+) -> None:
     opened = []
 
     @step
     def visit(step: Step) -> None:
-        step.guard(connection)
-        for row in step.each(query(connection, ALL, key="id", page=15)):
+        step.guard(transacting)
+        for row in step.each(query(transacting, ALL, key="id", page=15)):
             opened.append(database.transactions())
             if row[0] % 3 == 0:
-                ask(connection, "UPDATE books SET name = 'done' WHERE id = %s", [row[0]])
-                connection.commit()
+                ask(transacting, "UPDATE books SET name = 'done' WHERE id = %s", [row[0]])
+                transacting.commit()
 
-    with closing(database.connect()) as connection:
-        assert job.execute(visit).error is None
-        assert opened == [0] * 40
-        ask(connection, ALL)
-        assert database.transactions() == 1
+    assert job.execute(visit).error is None
+    assert opened == [0] * 40
+    ask(transacting, ALL)
+    assert database.transactions() == 1
 
 
 @ONLY_POSTGRES
-def test_what_the_body_leaves_open_is_refused(database: DatabaseServer, job: Job) -> None:
+def test_what_the_body_leaves_open_is_refused(transacting: Any, job: Job) -> None:
     @step
     def visit(step: Step) -> None:
-        step.guard(connection)
-        for row in step.each(query(connection, ALL, key="id", page=15)):
-            ask(connection, "UPDATE books SET name = 'done' WHERE id = %s", [row[0]])
+        step.guard(transacting)
+        for row in step.each(query(transacting, ALL, key="id", page=15)):
+            ask(transacting, "UPDATE books SET name = 'done' WHERE id = %s", [row[0]])
 
-    with closing(database.connect()) as connection:
-        assert isinstance(job.execute(visit).error, CheckpointError)
+    assert isinstance(job.execute(visit).error, CheckpointError)
 
 
 @ONLY_POSTGRES
-def test_a_transaction_of_the_users_is_left_open(database: DatabaseServer) -> None:
-    with closing(database.connect()) as connection:
-        ask(connection, "DELETE FROM books WHERE id < 5")
-        assert len(list(query(connection, ALL, key="id", page=15))) == 35
-        connection.rollback()
-        assert len(list(query(connection, ALL, key="id", page=15))) == 40
+def test_a_transaction_of_the_users_is_left_open(transacting: Any) -> None:
+    ask(transacting, "DELETE FROM books WHERE id < 5")
+    assert len(list(query(transacting, ALL, key="id", page=15))) == 35
+    transacting.rollback()
+    assert len(list(query(transacting, ALL, key="id", page=15))) == 40
 
 
 @ONLY_MARIADB
 def test_a_connection_that_does_not_tell_of_its_transaction_is_refused(
-    database: DatabaseServer,
+    transacting: Any, database: DatabaseServer
 ) -> None:
-    with closing(database.connect()) as connection:
-        with pytest.raises(TypeError, match="a Connection does not tell whether it is in a trans"):
-            query(connection, ALL, key="id")
-        connection.autocommit(True)
-        assert len(list(query(connection, ALL, key="id", page=15))) == 40
-        assert database.transactions() == 0
+    with pytest.raises(
+        TypeError, match="a Connection does not tell whether it is in a transaction"
+    ):
+        query(transacting, ALL, key="id")
+    transacting.autocommit(True)
+    assert len(list(query(transacting, ALL, key="id", page=15))) == 40
+    assert database.transactions() == 0
 
 
 # For the rows on the same shelf, and for those on the following ones.

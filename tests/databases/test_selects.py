@@ -81,7 +81,7 @@ def test_no_transaction_is_open_between_two_pages(
     bind: str, what: Any, engine: Engine, session: Session, database: DatabaseServer, job: Job
 ) -> None:
     with engine.connect() as connection:
-        binds = {
+        binds: dict[str, Any] = {
             "engine": engine,
             "connection": connection,
             "session": session,

@@ -276,7 +276,7 @@ def test_an_order_that_is_not_that_of_comparisons_is_an_error_and_neither_skip_n
     descending: bool, page: int
 ) -> None:
     source = Sizes(SIZES, descending=descending, page=page)
-    given = []
+    given: list[str] = []
     with pytest.raises(InvalidStepError, match=r"\['\w+'\] is at another place in the order than"):
         given.extend(size for size, _ in source.open(None))
     assert given == source.present[: len(given)]
