@@ -79,7 +79,7 @@ def a_mariadb() -> Iterator[MariaDB]:
         options = (
             "--skip-networking",
             "--character-set-server=utf8mb4",
-            "--debug-no-sync",
+            "--innodb-flush-log-at-trx-commit=0",
         )
         server = MariaDB(place / "socket")
         program = ("mariadbd", "--no-defaults", data, f"--socket={place / 'socket'}", *options)

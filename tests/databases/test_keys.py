@@ -75,6 +75,10 @@ VALUES: dict[str, dict[str, list[Any]]] = {
     },
 }
 KINDS = [(server, kind) for server, kinds in sorted(VALUES.items()) for kind in sorted(kinds)]
+# Of the session: otherwise a server would be started for each.
+OF_EACH_KIND = pytest.mark.parametrize(
+    ("database_server", "kind"), KINDS, indirect=["database_server"], scope="session"
+)
 ONLY_MARIADB = pytest.mark.parametrize("database_server", ["mariadb"], indirect=True)
 ORDERS = {("value", "-id"): "value, id DESC", ("-value", "id"): "value DESC, id"}
 
@@ -109,7 +113,7 @@ def kept(
     return Table("kept", MetaData(), autoload_with=engine)
 
 
-@pytest.mark.parametrize(("database_server", "kind"), KINDS, indirect=["database_server"])
+@OF_EACH_KIND
 def test_a_value_of_a_querys_key_survives_the_record(
     kind: str, table: Table, connection: Any
 ) -> None:
@@ -122,7 +126,7 @@ def test_a_value_of_a_querys_key_survives_the_record(
         assert_law(partial(query, connection, "SELECT * FROM kept", key=key, page=2), plain=False)
 
 
-@pytest.mark.parametrize(("database_server", "kind"), KINDS, indirect=["database_server"])
+@OF_EACH_KIND
 def test_a_value_of_a_selects_key_survives_the_record(
     kind: str, table: Table, engine: Engine
 ) -> None:
