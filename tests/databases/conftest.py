@@ -15,8 +15,6 @@ from tests.unit.memory import Job
 
 __all__ = ["django"]
 
-SERVERS = {"postgres": a_postgres, "mariadb": a_mariadb}
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -24,10 +22,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("databases")
 
 
-@pytest.fixture(scope="session", params=sorted(SERVERS))
-def database_server(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
-    with SERVERS[request.param]() as server:
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[DatabaseServer]:
+    with a_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[DatabaseServer]:
+    with a_mariadb() as server:
+        yield server
+
+
+@pytest.fixture(params=["mariadb", "postgres"])
+def database_server(request: pytest.FixtureRequest) -> DatabaseServer:
+    """One of a session for each name: a session's fixture with parameters would come and go."""
+    server: DatabaseServer = request.getfixturevalue(f"{request.param}_server")
+    return server
 
 
 @pytest.fixture

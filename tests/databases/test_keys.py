@@ -75,9 +75,8 @@ VALUES: dict[str, dict[str, list[Any]]] = {
     },
 }
 KINDS = [(server, kind) for server, kinds in sorted(VALUES.items()) for kind in sorted(kinds)]
-# Of the session: otherwise a server would be started for each.
 OF_EACH_KIND = pytest.mark.parametrize(
-    ("database_server", "kind"), KINDS, indirect=["database_server"], scope="session"
+    ("database_server", "kind"), KINDS, indirect=["database_server"]
 )
 ONLY_MARIADB = pytest.mark.parametrize("database_server", ["mariadb"], indirect=True)
 ORDERS = {("value", "-id"): "value, id DESC", ("-value", "id"): "value DESC, id"}
