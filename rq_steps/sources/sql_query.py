@@ -42,6 +42,7 @@ class QuerySource(KeysetSource):
         super().__init__(columns, page, count=count)
         self._opened = _opener(connection)
         self._sql = sql.strip().rstrip(";")
+        self._escaped: str | None = None
         self._params = params
         self._paramstyle = paramstyle
 
@@ -107,7 +108,7 @@ class QuerySource(KeysetSource):
             return self._sql, [], given if isinstance(given, Mapping) else tuple(given)
         style = self._paramstyle or _paramstyle(connection)
         percent = style in ("format", "pyformat")
-        sql = self._escaped(connection) if percent and not given else self._sql
+        sql = self._with_escapes(connection) if percent and not given else self._sql
         if isinstance(given, Mapping) or (not given and style == "named"):
             names = [f"rq_steps_{number}" for number in range(len(values))]
             marks = [f"%({name})s" if percent else f":{name}" for name in names]
@@ -116,16 +117,13 @@ class QuerySource(KeysetSource):
         marks = [mark.format(len(given) + number) for number in range(1, len(values) + 1)]
         return sql, marks, (*given, *values)
 
-    def _escaped(self, connection: Any) -> str:
+    def _with_escapes(self, connection: Any) -> str:
         """The query, for an execution with parameters. Nearly all drivers that read "%s" read "%%"
         there, and "%" where there are none; MySQL's own leaves both as they are."""
-        if "%" not in self._sql:
-            return self._sql
-        with closing(connection.cursor()) as cursor:
-            cursor.execute("SELECT '%%' AS rq_steps_percent, %s AS rq_steps_one", (1,))
-            row = cursor.fetchall()[0]
-        found = row["rq_steps_percent"] if isinstance(row, Mapping) else row[0]
-        return self._sql if found == "%%" else self._sql.replace("%", "%%")
+        if self._escaped is None:
+            kept = "%" not in self._sql or _keeps_percent_signs(connection)
+            self._escaped = self._sql if kept else self._sql.replace("%", "%%")
+        return self._escaped
 
     def _with_keys(
         self, rows: Sequence[Any], names: list[str]
@@ -193,6 +191,14 @@ def _opener(connection: Any) -> Callable[[], AbstractContextManager[Any]]:
         f"query: a {type(connection).__name__} does not tell whether it is in a transaction, and "
         "one could stay open: give a function that makes a connection"
     )
+
+
+def _keeps_percent_signs(connection: Any) -> bool:
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SELECT '%%' AS rq_steps_percent, %s AS rq_steps_one", (1,))
+        row = cursor.fetchall()[0]
+    found = row["rq_steps_percent"] if isinstance(row, Mapping) else row[0]
+    return bool(found == "%%")
 
 
 def _commits_by_itself(connection: Any) -> bool:

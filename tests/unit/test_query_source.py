@@ -374,6 +374,7 @@ def test_a_percent_sign_is_left_alone_where_the_driver_does_not_halve_it(
         connection.inner.row_factory = factory
         source = query(connection, sql, key=["-rest", "id"], page=3, paramstyle="pyformat")
         found = [row["year"] if factory else row[2] for row in source]
+        assert len([sql for sql, _ in connection.asked if "rq_steps_percent" in sql]) == 1
     assert found == ["2024"] * 10
 
 
