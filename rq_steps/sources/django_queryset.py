@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from operator import and_, attrgetter, itemgetter, or_
+from operator import and_, attrgetter, itemgetter
 from typing import Any
 
 from django.db.models import (  # type: ignore[import-untyped]  # it ships no types
@@ -35,10 +35,14 @@ class QuerySetSource(KeysetSource):
         self._queryset = queryset.order_by(*map(str, self._fields))
 
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
-        queryset = self._queryset
-        if after is not None:
-            tests = [_tests(*each) for each in zip(self._fields, after, strict=True)]
-            queryset = queryset.filter(behind(tests, and_, or_))
+        if after is None:
+            return self._listed(self._queryset)
+        tests = [_tests(*each) for each in zip(self._fields, after, strict=True)]
+        return self._joined(
+            self._listed(self._queryset.filter(where)) for where in behind(tests, and_)
+        )
+
+    def _listed(self, queryset: Any) -> tuple[Sequence[Any], list[Values]]:
         items = list(queryset[: self._limit])
         return items, self._keys(items)
 
@@ -158,5 +162,5 @@ def _ordering(queryset: Any, key: str | Sequence[str] | None) -> str | Sequence[
 
 
 def _tests(column: Column, value: Any) -> tuple[Q, Q]:
-    strictly, or_at = ("lt", "lte") if column.descending else ("gt", "gte")
-    return Q(**{f"{column.name}__{strictly}": value}), Q(**{f"{column.name}__{or_at}": value})
+    sign = "lt" if column.descending else "gt"
+    return Q(**{f"{column.name}__{sign}": value}), Q(**{column.name: value})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import reduce
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
@@ -37,20 +38,22 @@ class Column(NamedTuple):
         return f"-{self.name}" if self.descending else self.name
 
 
-def behind(tests: Sequence[tuple[Condition, Condition]], both: Any, either: Any) -> Condition:
-    """The condition for the rows behind a key, in SQL that every database understands.
+def behind(tests: Sequence[tuple[Condition, Condition]], both: Any) -> list[Condition]:
+    """The conditions for the rows behind a key, in the order in which these come: those that share
+    all values of the key but the last, those that share all but the last two, and so on.
+
+    Each is a range of an index over the key, which databases find at once in whatever directions
+    its columns go. That is not so of one condition for all, or of a comparison of tuples.
 
     Args:
-        tests: of each column, whether its value is behind the key's, and whether it is there or at
-            it. The latter, outside of all, is what an index of several columns is entered by.
+        tests: of each column, whether its value is behind the key's, and whether it is the key's.
         both: joins two conditions by AND.
-        either: joins two by OR.
     """
-    strictly, or_at = tests[0]
-    if len(tests) == 1:
-        return strictly
-    further: Condition = both(or_at, either(strictly, behind(tests[1:], both, either)))
-    return further
+    conditions = []
+    for place in reversed(range(len(tests))):
+        shared = [is_the_keys for _, is_the_keys in tests[:place]]
+        conditions.append(reduce(both, [*shared, tests[place][0]]))
+    return conditions
 
 
 class KeyedPage:
@@ -99,20 +102,55 @@ class KeysetSource(PagedSource[Any]):
 
     def pages(self, cursor: Any) -> Iterator[KeyedPage]:
         after = None if cursor is None else self._key(cursor)
-        cursor = after and list(after)
         self._begin()
+        items, keys = self._read_behind(after)
         while True:
-            items, read = self._read(after)
-            keys = self._checked(read)
-            if items and [values[0] for values in keys] == cursor:
-                raise self._read_again(cursor)
-            page = KeyedPage(items[: self._page], keys, cursor)
+            page = KeyedPage(items[: self._page], keys, after and list(after))
             yield page
             if len(items) <= self._page:
                 break
-            cursor = page.cursor(self._page)
-            after = tuple(cursor)
+            before, last, after = after, keys, tuple(page.cursor(self._page))
+            items, keys = self._read_behind(after)
+            if _row(keys, 0) != _row(last, -1):
+                self._refuse_other_order(before, last, keys)
         self._end()
+
+    def _read_behind(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
+        items, read = self._read(after)
+        keys = self._checked(read)
+        if after is not None and _row(keys, 0) == after:
+            raise self._read_again(after)
+        return items, keys
+
+    def _refuse_other_order(
+        self, before: Key | None, last: list[Values], keys: list[Values]
+    ) -> None:
+        """A page does not begin with the row that the last one saw ahead.
+
+        That may have been deleted, or another inserted before it. Not so if a row is read twice,
+        or if the one ahead is still there.
+        """
+        *done, ahead = zip(*last, strict=True)
+        found = set(zip(*keys, strict=True))
+        for key in done:
+            if key in found:
+                raise self._in_other_order(key)
+        if ahead not in found and ahead in zip(*self._read_behind(before)[1], strict=True):
+            raise self._in_other_order(ahead)
+
+    def _joined(
+        self, reads: Iterable[tuple[Sequence[Any], list[Values]]]
+    ) -> tuple[Sequence[Any], list[Values]]:
+        """The rows of reads that are made one after the other, until there are enough."""
+        items: list[Any] = []
+        keys: list[Values] = [[] for _ in self._columns]
+        for further, values in reads:
+            items += further
+            for all_values, each in zip(keys, values, strict=True):
+                all_values += each
+            if len(items) >= self._limit:
+                break
+        return items[: self._limit], [values[: self._limit] for values in keys]
 
     @abstractmethod
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
@@ -171,10 +209,17 @@ class KeysetSource(PagedSource[Any]):
             f"{self._names} must be unique, add columns until it is"
         )
 
-    def _read_again(self, cursor: Any) -> InvalidStepError:
+    def _in_other_order(self, key: Key) -> InvalidStepError:
         return InvalidStepError(
-            f"{self.kind}: the row with the key {cursor!r} was read behind itself: its values are "
-            "not the same in the database, take other columns"
+            f"{self.kind}: the row with the key {list(key)!r} is at another place in the order "
+            "than by comparison, as an ENUM of MySQL may be, or its values are not the same in the "
+            "database: take other columns"
+        )
+
+    def _read_again(self, key: Key) -> InvalidStepError:
+        return InvalidStepError(
+            f"{self.kind}: the row with the key {list(key)!r} was read behind itself: its values "
+            "are not the same in the database, take other columns"
         )
 
     def _has_null(self, name: str) -> InvalidStepError:
@@ -186,6 +231,10 @@ class KeysetSource(PagedSource[Any]):
     @property
     def _names(self) -> str:
         return ", ".join(column.name for column in self._columns)
+
+
+def _row(keys: list[Values], place: int) -> Key | None:
+    return tuple(values[place] for values in keys) if keys[0] else None
 
 
 def named(key: str | Sequence[str]) -> list[Column]:

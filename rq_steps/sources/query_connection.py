@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
@@ -30,12 +30,18 @@ def opener(connection: Any) -> Callable[[], AbstractContextManager[Any]]:
     known = is_open(connection)
     if known is not None:
         return partial(_left_as_found, connection, known)
-    if getattr(connection, "autocommit", None) is True:
+    if _commits_by_itself(connection):
         return partial(nullcontext, connection)
     raise TypeError(
         f"query: a {type(connection).__name__} does not tell whether it is in a transaction, and "
         "one could stay open: give a function that makes a connection"
     )
+
+
+def _commits_by_itself(connection: Any) -> bool:
+    if hasattr(connection, "get_autocommit"):  # mysqlclient, whose `autocommit` sets it
+        return bool(connection.get_autocommit())
+    return getattr(connection, "autocommit", None) is True
 
 
 @contextmanager
@@ -54,6 +60,15 @@ def _left_as_found(connection: Any, is_open: Callable[[], bool]) -> Iterator[Any
     finally:
         if not was_open and is_open():
             connection.rollback()
+
+
+def keeps_percent_signs(connection: Any) -> bool:
+    """Does the driver leave "%%" as it is, where there are parameters?"""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SELECT '%%' AS rq_steps_percent, %s AS rq_steps_one", (1,))
+        row = cursor.fetchall()[0]
+    found = row["rq_steps_percent"] if isinstance(row, Mapping) else row[0]
+    return bool(found == "%%")
 
 
 def paramstyle_of(connection: Any) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Float, Select, UnaryExpression, and_, asc, bindparam, or_
+from sqlalchemy import Enum, Float, Select, UnaryExpression, and_, asc, bindparam
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.operators import asc_op, desc_op
 
 from rq_steps.errors import InvalidStepError
@@ -46,12 +47,25 @@ class SelectKey:
         return [column.label(_mark(number)) for number, column in enumerate(self.columns)]
 
     @property
-    def is_behind(self) -> Any:
-        """The condition for the rows behind a key, whose values are given by `bound`."""
-        return behind([_tests(*each) for each in enumerate(self.order)], and_, or_)
+    def behind(self) -> list[Any]:
+        """The conditions for the rows behind a key, whose values are given by `bound`."""
+        return behind([_tests(*each) for each in enumerate(self.order)], and_)
 
     def bound(self, values: Key) -> dict[str, Any]:
         return {_mark(number): value for number, value in enumerate(values)}
+
+    def refuse_enums(self, opened: Any) -> None:
+        """Refuse those of MySQL. Other databases order them as they compare them.
+
+        Args:
+            opened: the connection or session that the rows are read through.
+        """
+        for column in self.columns:
+            if isinstance(column.type, Enum) and column.type.native_enum and _is_mysql(opened):
+                raise InvalidStepError(
+                    f"select: {full_name(column)} is an ENUM of MySQL, which orders it by number "
+                    "and compares it as a text: take another column"
+                )
 
 
 def _mark(number: int) -> str:
@@ -62,8 +76,13 @@ def _tests(number: int, directed: UnaryExpression[Any]) -> tuple[Any, Any]:
     column: Any = directed.element
     value = bindparam(_mark(number), type_=column.type)
     if directed.modifier is desc_op:
-        return column < value, column <= value
-    return column > value, column >= value
+        return column < value, column == value
+    return column > value, column == value
+
+
+def _is_mysql(opened: Any) -> bool:
+    connection = opened.connection() if isinstance(opened, Session) else opened
+    return connection.dialect.name in ("mysql", "mariadb")
 
 
 def _directed(given: Any) -> UnaryExpression[Any]:

@@ -10,7 +10,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind, named
-from rq_steps.sources.query_connection import Paramstyle, opener, paramstyle_of
+from rq_steps.sources.query_connection import (
+    Paramstyle,
+    keeps_percent_signs,
+    opener,
+    paramstyle_of,
+)
 
 Params: TypeAlias = "Sequence[Any] | Mapping[str, Any] | None"
 
@@ -39,6 +44,7 @@ class QuerySource(KeysetSource):
         super().__init__(columns, page, count=count)
         self._opened = opener(connection)
         self._sql = sql.strip().rstrip(";")
+        self._escaped: str | None = None
         self._params = params
         self._paramstyle = paramstyle
 
@@ -58,8 +64,10 @@ class QuerySource(KeysetSource):
                 return self._with_keys(*self._select(connection, "q.*", _ALL, rest))
             self._refuse_second(connection, after)
             tests = [_tests(*each) for each in zip(self._columns, after, strict=True)]
-            where = behind(tests, _both, _either)
-            return self._with_keys(*self._select(connection, "q.*", where, rest))
+            return self._joined(
+                self._with_keys(*self._select(connection, "q.*", where, rest))
+                for where in behind(tests, _both)
+            )
 
     def _count(self) -> int:
         with self._opened() as connection:
@@ -102,8 +110,7 @@ class QuerySource(KeysetSource):
             return self._sql, [], given if isinstance(given, Mapping) else tuple(given)
         style = self._paramstyle or paramstyle_of(connection)
         percent = style in ("format", "pyformat")
-        # Drivers read "%%" where there are parameters, and "%" where there are none.
-        sql = self._sql.replace("%", "%%") if percent and not given else self._sql
+        sql = self._with_escapes(connection) if percent and not given else self._sql
         if isinstance(given, Mapping) or (not given and style == "named"):
             names = [f"rq_steps_{number}" for number in range(len(values))]
             marks = [f"%({name})s" if percent else f":{name}" for name in names]
@@ -111,6 +118,14 @@ class QuerySource(KeysetSource):
         mark = "%s" if percent else "?" if style == "qmark" else ":{}"
         marks = [mark.format(len(given) + number) for number in range(1, len(values) + 1)]
         return sql, marks, (*given, *values)
+
+    def _with_escapes(self, connection: Any) -> str:
+        """The query, for an execution with parameters. Nearly all drivers that read "%s" read "%%"
+        there, and "%" where there are none; MySQL's own leaves both as they are."""
+        if self._escaped is None:
+            kept = "%" not in self._sql or keeps_percent_signs(connection)
+            self._escaped = self._sql if kept else self._sql.replace("%", "%%")
+        return self._escaped
 
     def _with_keys(
         self, rows: Sequence[Any], names: list[str]
@@ -140,14 +155,10 @@ def _both(one: _Condition, other: _Condition) -> _Condition:
     return _Condition(f"{one.text} AND {other.text}", one.values + other.values)
 
 
-def _either(one: _Condition, other: _Condition) -> _Condition:
-    return _Condition(f"({one.text} OR {other.text})", one.values + other.values)
-
-
 def _tests(column: Column, value: Any) -> tuple[_Condition, _Condition]:
     sign = "<" if column.descending else ">"
     strictly = _Condition(f"q.{column.name} {sign} {{}}", (value,))
-    return strictly, _Condition(f"q.{column.name} {sign}= {{}}", (value,))
+    return strictly, _Condition(f"q.{column.name} = {{}}", (value,))
 
 
 def _refuse_expression(name: str) -> None:

@@ -53,16 +53,18 @@ class SelectSource(KeysetSource):
         self._given = statement
         with_key, self._parted = items.with_key(self._by)
         self._first = with_key.order_by(*self._by.order).limit(self._limit)
-        self._behind = self._first.where(self._by.is_behind)
+        self._behind = [self._first.where(each) for each in self._by.behind]
 
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
-        statement = self._first if after is None else self._behind
+        statements = [self._first] if after is None else self._behind
+        bound = self._by.bound(after or ())
         options = {"populate_existing": self._may_refresh()}
         with self._open() as opened:
-            result = opened.execute(
-                statement, self._by.bound(after or ()), execution_options=options
+            self._by.refuse_enums(opened)
+            return self._joined(
+                self._parted(opened.execute(statement, bound, execution_options=options))
+                for statement in statements
             )
-            return self._parted(result)
 
     def _may_refresh(self) -> bool:
         """Objects that a session has already would stay as they were. Outside of a transaction no

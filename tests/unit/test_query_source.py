@@ -235,6 +235,7 @@ class Driver:
     def __init__(self, path: Path, style: str = "qmark") -> None:
         self.inner = sqlite3.connect(path)
         self.style = style
+        self.halves = style in ("format", "pyformat")
         self.asked: list[tuple[str, Any]] = []
 
     def cursor(self) -> Any:
@@ -273,7 +274,8 @@ class Cursor:
         if params is None:
             self._inner.execute(sql)
         else:
-            self._inner.execute(*in_styles_of_sqlite(sql, params, connection.style))
+            sql, params = in_styles_of_sqlite(sql, params, connection.style)
+            self._inner.execute(halved(sql) if connection.halves else sql, params)
 
 
 def in_styles_of_sqlite(sql: str, params: Any, style: str) -> tuple[str, Any]:
@@ -284,10 +286,13 @@ def in_styles_of_sqlite(sql: str, params: Any, style: str) -> tuple[str, Any]:
             sql = re.sub(r"%\((\w+)\)s", r":\1", sql)
         else:
             sql = re.sub("%s", "?", sql)
-        # As a driver does by its own formatting: a single one would be an error.
-        assert not re.search("(?<!%)(%%)*%(?!%)", sql)
-        sql = sql.replace("%%", "%")
     return sql, params
+
+
+def halved(sql: str) -> str:
+    """As a driver does by its own formatting: a single one would be an error."""
+    assert not re.search("(?<!%)(%%)*%(?!%)", sql)
+    return sql.replace("%%", "%")
 
 
 class TellsByInfo(Driver):
@@ -354,6 +359,25 @@ def test_placeholders_are_in_the_style_of_the_driver(
             assert_law(lambda: query(connection, sql, params, key=key, page=3))  # noqa: B023
 
 
+def as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+@pytest.mark.parametrize("factory", [None, sqlite3.Row, as_dict])
+def test_a_percent_sign_is_left_alone_where_the_driver_does_not_halve_it(
+    factory: Any, path: Path
+) -> None:
+    """As MySQL's own does not: with a double one, its formats of dates would be others."""
+    sql = "SELECT id, id % 3 AS rest, strftime('%Y', '2024-02-29') AS year FROM users"
+    with closing(TellsByInfo(path, "pyformat")) as connection:
+        connection.halves = False
+        connection.inner.row_factory = factory
+        source = query(connection, sql, key=["-rest", "id"], page=3, paramstyle="pyformat")
+        found = [row["year"] if factory else row[2] for row in source]
+        assert len([sql for sql, _ in connection.asked if "rq_steps_percent" in sql]) == 1
+    assert found == ["2024"] * 10
+
+
 def test_a_style_may_be_given(path: Path) -> None:
     with closing(TellsByInfo(path, "format")) as connection:
         with pytest.raises(InvalidStepError, match=r"TellsByInfo has no paramstyle: give the driv"):
@@ -407,22 +431,52 @@ def test_a_connection_that_does_not_tell_of_its_transaction_is_refused(path: Pat
     assert len(list(query(partial(Driver, path), ALL, key="id", page=3, paramstyle="qmark"))) == 10
 
 
-def test_a_connection_that_commits_by_itself_need_not_tell(path: Path) -> None:
-    with closing(Autocommitting(path)) as connection:
+class AutocommittingByMethod(Driver):
+    """As PyMySQL's and mysqlclient's, with a method that sets it."""
+
+    def autocommit(self, value: bool) -> None:
+        raise AssertionError
+
+    def get_autocommit(self) -> bool:
+        return True
+
+    def begin(self) -> None:
+        return
+
+
+@pytest.mark.parametrize("kind", [Autocommitting, AutocommittingByMethod])
+def test_a_connection_that_commits_by_itself_need_not_tell(kind: type[Driver], path: Path) -> None:
+    with closing(kind(path)) as connection:
         source = query(connection, ALL, key="id", page=3, paramstyle="qmark")
         assert len(list(source)) == 10
 
 
 def test_no_page_has_an_offset(path: Path) -> None:
+    """Nor a condition that an index does not answer: as many selects as it has columns do."""
     with closing(TellsByInfo(path)) as connection:
         list(query(connection, ALL + ";", key=["-city", "id"], page=4, paramstyle="qmark"))
         pages = [asked for asked in connection.asked if "q.*" in asked[0]]
-    assert len(pages) == 3
-    sql = (
-        f"SELECT q.* FROM (\n{ALL}\n) q WHERE q.city <= ? AND (q.city < ? OR q.id > ?) "
-        "ORDER BY q.city DESC, q.id ASC LIMIT 5"
-    )
-    assert pages[1] == (sql, ("c1", "c1", 1))
+    assert len(pages) == 5
+    select, order = f"SELECT q.* FROM (\n{ALL}\n) q WHERE", "ORDER BY q.city DESC, q.id ASC LIMIT 5"
+    assert pages[0] == (f"{select} 1 = 1 {order}", None)
+    assert pages[1] == (f"{select} q.city = ? AND q.id > ? {order}", ("c1", 1))
+    assert pages[2] == (f"{select} q.city < ? {order}", ("c1",))
+
+
+@pytest.mark.parametrize("key", [["city", "id"], ["-city", "id"], ["city", "-id"]])
+def test_a_page_costs_the_same_wherever_it_is(key: list[str], connection: Any) -> None:
+    """Also where many rows have the same value in the first column of the key."""
+    connection.execute("CREATE TABLE parcels (id INTEGER PRIMARY KEY, city TEXT NOT NULL)")
+    connection.execute("CREATE INDEX places ON parcels (city, id)")
+    numbers = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+    connection.execute(f"INSERT INTO parcels {numbers} SELECT i, 'c' FROM n")
+    connection.commit()
+    steps: list[None] = []
+    connection.set_progress_handler(lambda: steps.append(None), 10)
+    for number in (20, 10_000, 19_980):
+        steps.clear()
+        next(query(connection, "SELECT * FROM parcels", key=key, page=5).open(["c", number]))
+        assert 0 < len(steps) < 50
 
 
 @pytest.mark.parametrize("connection", [None, 5, "postgresql://", object()])

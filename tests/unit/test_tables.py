@@ -249,6 +249,39 @@ def test_a_key_that_is_another_one_in_the_database_is_an_error_and_no_endless_lo
         list(Rounding())
 
 
+SIZES = ["small", "medium", "large"]
+
+
+class Sizes(KeysetSource):
+    """Ordered by their numbers and compared as texts, as MySQL does with an ENUM."""
+
+    def __init__(self, present: Sequence[str], *, descending: bool, page: int) -> None:
+        super().__init__([Column("size", descending=descending)], page, count=False)
+        self.present = sorted(present, key=SIZES.index, reverse=descending)
+
+    def _read(self, after: Any) -> Any:
+        found = [size for size in self.present if after is None or self._is_behind(size, *after)]
+        return found[: self._limit], [found[: self._limit]]
+
+    def _is_behind(self, size: str, after: str) -> bool:
+        return size < after if self._columns[0].descending else size > after
+
+    def _count(self) -> int:
+        return len(self.present)
+
+
+@pytest.mark.parametrize("page", [1, 2])
+@pytest.mark.parametrize("descending", [False, True])
+def test_an_order_that_is_not_that_of_comparisons_is_an_error_and_neither_skip_nor_loop(
+    descending: bool, page: int
+) -> None:
+    source = Sizes(SIZES, descending=descending, page=page)
+    given: list[str] = []
+    with pytest.raises(InvalidStepError, match=r"\['\w+'\] is at another place in the order than"):
+        given.extend(size for size, _ in source.open(None))
+    assert given == source.present[: len(given)]
+
+
 def test_an_execution_that_dies_within_a_page_does_it_again_from_the_last_save(
     job: Job, store: Store
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from rq_steps import CheckpointError, Step, StepsError, step
 from rq_steps.keeper import Departure
@@ -321,8 +321,8 @@ class Psycopg:
     "connect",
     [
         lambda: sqlite3.connect(":memory:"),
-        lambda: create_engine("sqlite://").connect(),
-        lambda: Session(create_engine("sqlite://")),
+        lambda: create_engine("sqlite://", poolclass=NullPool).connect(),
+        lambda: Session(create_engine("sqlite://", poolclass=NullPool)),
         Psycopg,
     ],
     ids=["sqlite3", "connection", "session", "psycopg"],

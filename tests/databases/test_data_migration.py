@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import URL, Connection, insert
+from sqlalchemy import Connection, insert
 
 from examples.data_migration import jobs
 from examples.data_migration.jobs import fill_search_names
 from examples.data_migration.models import Contact, engine
 from rq_steps import Step
 from rq_steps.testing import Rehearsal
+from tests.databases.server import DatabaseServer
 from tests.examples import test_data_migration
 from tests.examples.test_data_migration import search_names
 
 
+@pytest.mark.parametrize("database_server", ["postgres"], indirect=True)
 class TestOverPostgreSQL(test_data_migration.TestDataMigration):
     @pytest.fixture
-    def url(self, postgres: str) -> str:
-        place = dict(each.split("=", 1) for each in postgres.split())
-        made = URL.create(
-            "postgresql+psycopg",
-            username=place["user"],
-            database=place["dbname"],
-            query={"host": place["host"]},
-        )
-        return made.render_as_string()
+    def url(self, database: DatabaseServer) -> str:
+        return database.url.render_as_string()
 
     def test_a_row_whose_transaction_outlasts_its_turn_is_filled(
         self, monkeypatch: pytest.MonkeyPatch
