@@ -12,12 +12,13 @@ from collections.abc import (
     Iterator,
 )
 from inspect import isasyncgenfunction, iscoroutinefunction
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.async_iterable import AsyncIterableSource
-from rq_steps.sources.async_pairs import async_pairs_of, close
+from rq_steps.sources.async_pairs import async_pairs_of
 from rq_steps.sources.compound import Compound
+from rq_steps.sources.descent import Descent, nested_cursor
 from rq_steps.sources.given import async_source_of, is_async, source_of
 from rq_steps.sources.paging import pages_of
 from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource, Source
@@ -177,7 +178,7 @@ class InnerPage(Generic[Outer, Inner]):
 
     def cursor(self, done: int) -> dict[str, Any]:
         before, behind = self._outer.cursor(self._index), self._outer.cursor(self._index + 1)
-        return _cursor(before, behind, self._of, self._page.cursor(done))
+        return nested_cursor(before, behind, self._of, self._page.cursor(done))
 
 
 class AsyncNested(Nesting, AsyncSource[tuple[Outer, Inner]]):
@@ -191,9 +192,10 @@ class AsyncNested(Nesting, AsyncSource[tuple[Outer, Inner]]):
 
     def open(self, cursor: Any) -> AsyncIterator[tuple[tuple[Outer, Inner], Any]]:
         before = self.place(cursor)
-        return Descent(self, async_pairs_of(self._outer, before), before, cursor)
+        outer = async_pairs_of(self._outer, before)
+        return Descent(outer, before, cursor, self._source_of, self.begin_within)
 
-    async def source_of(self, item: Outer) -> AsyncSource[Inner]:
+    async def _source_of(self, item: Outer) -> AsyncSource[Inner]:
         """The source that is made of an item."""
         given = await self._given(item)
         if isinstance(given, AsyncGenerator):
@@ -206,73 +208,3 @@ class AsyncNested(Nesting, AsyncSource[tuple[Outer, Inner]]):
             return await given if isinstance(given, Coroutine) else given
         except StopAsyncIteration as error:  # which would be taken for the end of the loop
             raise RuntimeError(f"{self.kind}: inner raised StopAsyncIteration") from error
-
-
-class InHand(NamedTuple):
-    """The outer item in hand, between its cursors, and what was made of it."""
-
-    item: Any
-    before: Any
-    behind: Any
-    of: JSON
-    pairs: AsyncIterator[tuple[Any, Any]]
-
-
-class Descent(Generic[Outer, Inner]):
-    """Pairs of items, each with the cursor behind it.
-
-    Who gives up waiting for an item, and asks again, asks the same source, or has it made again.
-    """
-
-    def __init__(
-        self,
-        nesting: AsyncNested[Outer, Inner],
-        outer: AsyncIterator[tuple[Outer, Any]],
-        before: Any,
-        kept: Any,
-    ) -> None:
-        self._nesting = nesting
-        self._outer = outer
-        self._before = before
-        self._kept = kept
-        self._next: tuple[Outer, Any] | None = None
-        self._in_hand: InHand | None = None
-
-    def __aiter__(self) -> AsyncIterator[tuple[tuple[Outer, Inner], Any]]:
-        return self
-
-    async def __anext__(self) -> tuple[tuple[Outer, Inner], Any]:
-        while True:
-            if self._in_hand is None:
-                self._in_hand = await self._descend()
-            item, before, behind, of, pairs = self._in_hand
-            try:
-                each, within = await anext(pairs)
-            except StopAsyncIteration:
-                await self._ascend(self._in_hand)
-            else:
-                return (item, each), _cursor(before, behind, of, within)
-
-    async def aclose(self) -> None:
-        try:
-            await close(None if self._in_hand is None else self._in_hand.pairs)
-        finally:
-            await close(self._outer)
-
-    async def _descend(self) -> InHand:
-        """Into the next outer item."""
-        if self._next is None:
-            self._next = await anext(self._outer)
-        item, behind = self._next
-        source = await self._nesting.source_of(item)
-        kept = self._kept if self._kept is not None and self._kept["behind"] == behind else None
-        pairs = async_pairs_of(source, self._nesting.begin_within(source, item, kept))
-        return InHand(item, self._before, behind, source.mark.dump(), pairs)
-
-    async def _ascend(self, done: InHand) -> None:
-        await close(done.pairs)
-        self._before, self._next, self._in_hand = done.behind, None, None
-
-
-def _cursor(before: Any, behind: Any, of: JSON, within: Any) -> dict[str, Any]:
-    return {"before": before, "behind": behind, "of": of, "cursor": within}
