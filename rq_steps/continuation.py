@@ -7,8 +7,6 @@ are those of Rails' `ActiveJob::Continuation`.
 from __future__ import annotations
 
 import logging
-import os
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -21,12 +19,13 @@ from rq_steps.events import (
     StepSkipped,
     StepStarted,
     listening,
-    logger,
 )
 from rq_steps.handle import Step
 from rq_steps.keeper import ISOLATED, Departure, Keeper
 from rq_steps.options import StepOptions
 from rq_steps.order import Order
+from rq_steps.own_thread import OwnThread
+from rq_steps.pending import Pending
 from rq_steps.record import Completed, Record
 from rq_steps.transactions import Transactions
 from rq_steps.values import JSON, decode, encode
@@ -44,50 +43,15 @@ class Continuation:
         self.pickling = keeper.pickling
         self.departure: Departure | None = None
         self.advanced = False
+        self.thread = OwnThread()
+        self.pending = Pending()
         self._order = Order(done.name for done in record.completed)
         self._step: Step | None = None
         self._ran_a_step = False
         self._isolating = False
-        self._declared: dict[object, str] = {}
-        self._promised: dict[object, str] = {}
         self._transactions = Transactions()
-        self._thread = _thread_of_process()
-        self._closed = False
-
-    # Who may call
-
-    @property
-    def in_own_thread(self) -> bool:
-        """Is the caller in the thread, and in the process, in which the continuable runs?"""
-        return _thread_of_process() == self._thread
-
-    def refuse_stranger(self) -> None:
-        """Refuse a caller who carries the context into another thread, or beyond the end."""
-        if self._closed:
-            raise InvalidStepError("a step was called after its continuable had ended")
-        if not self.in_own_thread:
-            kind = "thread" if os.getpid() == self._thread[1] else "process"
-            raise InvalidStepError(f"a step was called from another {kind} than its continuable's")
-
-    def close(self) -> None:
-        """The continuable has ended: its steps count no more."""
-        self._closed = True
 
     # What the steps ask
-
-    def declare(self, declaration: object, name: str) -> None:
-        """A step has been declared inside the continuable."""
-        self._declared[declaration] = name
-
-    def promise(self, name: str) -> Callable[[], None]:
-        """An async step has been called: it has yet to be awaited. Returns what says that it is."""
-        key = object()
-        self._promised[key] = name
-
-        def keep() -> None:
-            self._promised.pop(key, None)
-
-        return keep
 
     def run(self, options: StepOptions, origin: object, body: Callable[[Step], R]) -> R:
         """Run a step, or skip it and return its recorded result."""
@@ -120,18 +84,18 @@ class Continuation:
 
     def turn(self) -> None:
         """A checkpoint at which somebody wants something."""
-        self.refuse_stranger()
+        self.thread.refuse_stranger()
         self._go_on_leaving()
         self._transactions.check()
         self._leave_if(self.keeper.attend())
 
     def save(self) -> None:
-        self.refuse_stranger()
+        self.thread.refuse_stranger()
         self._go_on_leaving()
         self._leave_if(self.keeper.save())
 
     def interrupt(self, wait: float | None, reason: str) -> None:
-        self.refuse_stranger()
+        self.thread.refuse_stranger()
         self._go_on_leaving()
         self._transactions.check()
         if self.keeper.attended:
@@ -182,23 +146,15 @@ class Continuation:
         Raises:
             InvalidStepError: a step of the record was never called, or an async one not awaited.
         """
-        for name in self._promised.values():
-            raise InvalidStepError(f"step '{name}' was called and not awaited: it has not run")
+        self.pending.refuse_unawaited()
         self._order.check_end(self._begun)
-        for name in self._declared.values():
-            logger.warning(
-                "Job %s: step '%s' was declared and never called: "
-                "@step only declares it, call %s() to run it",
-                self.keeper.job_id,
-                name,
-                name,
-            )
+        self.pending.warn_of_uncalled(self.keeper.job_id)
 
     # How a step begins and ends
 
     def _enter(self, options: StepOptions, origin: object) -> Step | Completed:
         self._go_on_leaving()
-        self._declared.pop(origin, None)
+        self.pending.entered(origin)
         self._refuse_nested(options.name)
         self._order.check(options.name, self._begun)
         place = self._order.place
@@ -309,8 +265,3 @@ class Continuation:
             return decode(data, pickling=self.pickling)
         except UnserializableError as error:
             raise UnserializableError(f"{what}: {error}") from error
-
-
-def _thread_of_process() -> tuple[int, int]:
-    """A thread keeps its identity in a process that is forked from it."""
-    return threading.get_ident(), os.getpid()

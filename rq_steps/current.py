@@ -26,7 +26,7 @@ def entered(continuation: Continuation) -> Iterator[None]:
     try:
         yield
     finally:
-        continuation.close()
+        continuation.thread.end()
         _running.discard(continuation)
         _current.reset(token)
 
@@ -40,7 +40,7 @@ def current() -> Continuation | None:
     continuation = _current.get()
     if continuation is None:
         return None
-    continuation.refuse_stranger()
+    continuation.thread.refuse_stranger()
     return continuation
 
 
@@ -48,13 +48,13 @@ def declare(declaration: object, name: str) -> None:
     """Remember a step that is declared inside a continuable: it should be called, too."""
     continuation = _current.get()
     if continuation is not None:
-        continuation.declare(declaration, name)
+        continuation.pending.declared(declaration, name)
 
 
 def refuse_other_thread(message: str) -> None:
     """Refuse what is called outside, while a job's continuable runs in another thread."""
     for continuation in tuple(_running):
-        if continuation.keeper.attended and not continuation.in_own_thread:
+        if continuation.keeper.attended and not continuation.thread.is_current:
             raise InvalidStepError(message)
 
 

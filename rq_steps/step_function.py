@@ -59,7 +59,7 @@ class StepFunction(Generic[P, R_co]):
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         if self._is_async:
-            return cast("R_co", self._call_async(args, kwargs, self._promise()))
+            return cast("R_co", self._call_async(args, kwargs, self._called()))
         running = self._running()
         if running is None:
             return self._call_loose(args, kwargs)
@@ -95,14 +95,14 @@ class StepFunction(Generic[P, R_co]):
         vars(other).update(vars(self), _options=options)
         return other
 
-    def _promise(self) -> Callable[[], None]:
+    def _called(self) -> Callable[[], None]:
         running = current.current()
-        return running.promise(self._options.name) if running else lambda: None
+        return running.pending.called(self._options.name) if running else lambda: None
 
     async def _call_async(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], keep_promise: Callable[[], None]
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], awaited: Callable[[], None]
     ) -> Any:
-        keep_promise()
+        awaited()
         running = self._running()
         if running is None:
             return await cast("Awaitable[Any]", self._call_loose(args, kwargs))
