@@ -17,7 +17,7 @@ from rq.worker import BaseWorker
 from rq_steps.attention import Attention
 from rq_steps.errors import StepsError
 from rq_steps.events import logger
-from rq_steps.outcome import Interrupted
+from rq_steps.outcome import Outcome
 from rq_steps.signals import handling, may_handle
 from rq_steps.store import SUPERSEDED
 
@@ -70,14 +70,14 @@ class StockWorker:
         with handling(signal.SIGTERM, stop):
             yield
 
-    def outcome(self, interrupted: Interrupted) -> Any:
-        if interrupted.lost:
+    def outcome(self, outcome: Outcome) -> Any:
+        if outcome.lost:
             self._leave_quietly()
-            self._refuse_resurrection(interrupted.reason)
-        if interrupted.wait and not self._has_scheduler():
+            self._refuse_resurrection(outcome.reason)
+        if outcome.wait and not self._has_scheduler():
             self._warn()
-            interrupted.intervals = [0]
-        return interrupted
+            outcome.intervals = [0]
+        return outcome
 
     def _has_scheduler(self) -> bool:
         queue = Queue(self._job.origin, connection=self._job.connection)

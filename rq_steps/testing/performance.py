@@ -19,7 +19,7 @@ from rq_steps.events import (
 )
 from rq_steps.keeper import STOPPING, Departure
 from rq_steps.options import Options
-from rq_steps.outcome import Interrupted
+from rq_steps.outcome import Outcome
 from rq_steps.testing.clock import Clock
 from rq_steps.testing.execution import CRASHED, ERRORED, FAILED, FINISHED, INTERRUPTED, Execution
 from rq_steps.testing.memory import Memory
@@ -71,7 +71,7 @@ class Performance:
         self._dead = False
         self._failed = False
         self._error: BaseException | None = None
-        self._interrupted: Interrupted | None = None
+        self._interrupted: Outcome | None = None
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Call the continuable. Returns what RQ would be told, or raises what it would see."""
@@ -143,9 +143,9 @@ class Performance:
 
     # The worker
 
-    def outcome(self, interrupted: Interrupted) -> Interrupted:
-        self._interrupted = interrupted
-        return interrupted
+    def outcome(self, outcome: Outcome) -> Outcome:
+        self._interrupted = outcome
+        return outcome
 
     def told_to_stop(self) -> None:
         self.stopping = True
