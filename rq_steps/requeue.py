@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from redis.exceptions import WatchError
+from rq.job import JobStatus
 from rq.registry import ScheduledJobRegistry
 
 from rq_steps.books import hold, naming
@@ -18,7 +19,7 @@ from rq_steps.redis_clock import redis_now
 from rq_steps.setback import set_right
 from rq_steps.siblings import sibling
 from rq_steps.slots import release_slot_of
-from rq_steps.store import CLAIM, ENDED, STARTED
+from rq_steps.store import CLAIM, ENDED
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -56,7 +57,7 @@ def _put_back(
 ) -> None:
     data, status, claim = _fields(pipeline, job)
     is_claimed = _claims(claim, outcome) and not outcome.lost
-    is_ours = is_claimed and status == STARTED.encode()
+    is_ours = is_claimed and status == JobStatus.STARTED.encode()
     if is_claimed and not is_ours and _is_set_back(job, claim, status):
         raise WatchError  # it has just been set right
     now = datetime.fromtimestamp(redis_now(pipeline), tz=timezone.utc)

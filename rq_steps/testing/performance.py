@@ -46,7 +46,7 @@ class Performance:
         self.job_id = job_id
         self.pickling = memory.pickling
         self.attention = Attention()
-        self.attention.keep()
+        self.attention.always()
         self.stopping = False
         self._memory = memory
         self._plan = plan
