@@ -15,10 +15,10 @@ from rq_steps.internals import enqueue, forget_result
 from rq_steps.jobs import forget_meta, persist
 from rq_steps.outcome import Outcome
 from rq_steps.promotion import waiting_key
+from rq_steps.rate_limit import release_slot_of
 from rq_steps.redis_clock import redis_now
-from rq_steps.setback import set_right
-from rq_steps.siblings import sibling
-from rq_steps.slots import release_slot_of
+from rq_steps.resume_queue import sibling
+from rq_steps.stale_status import set_right
 from rq_steps.store import CLAIM, ENDED
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from rq_steps.heirs import (
 )
 from rq_steps.idle import IdlerMixin
 from rq_steps.outcome import Outcome
-from rq_steps.parent import signal_when_parent_dies
+from rq_steps.parent_death import signal_when_parent_dies
 from rq_steps.patience import AWAY, patiently
 from rq_steps.performing import performing
 from rq_steps.promotion import promote_due

@@ -24,8 +24,8 @@ from rq_steps.testing.clock import Clock
 from rq_steps.testing.execution import CRASHED, ERRORED, FAILED, FINISHED, INTERRUPTED, Execution
 from rq_steps.testing.memory import Memory
 from rq_steps.testing.plan import Plan
+from rq_steps.testing.round_trip import CheckedContinuation
 from rq_steps.testing.strikes import Crash
-from rq_steps.testing.trip import CheckedContinuation
 
 
 class Performance:
