@@ -17,9 +17,10 @@ from rq.job import JobStatus
 from rq.results import Result
 
 from rq_steps.books import HEARTBEAT, registry_of
+from rq_steps.head import completed_count, is_finished, unfinished
 from rq_steps.lease import lease_key
 from rq_steps.meta import merged
-from rq_steps.record import Completed, Record, Run, completed_count, is_finished, unfinished
+from rq_steps.record import Completed, Record, Run
 from rq_steps.settings import LEASE
 from rq_steps.stale_status import set_right
 from rq_steps.values import JSON

@@ -9,7 +9,8 @@ from rq import Callback, Queue, Retry
 from rq.job import Dependency, Job, JobStatus
 
 from rq_steps import Step, continuable, step
-from rq_steps.record import Record, Run, after_death
+from rq_steps.head import after_death
+from rq_steps.record import Record, Run
 from rq_steps.recovery import recover
 from tests.crash.jobs import (
     COUNT,
