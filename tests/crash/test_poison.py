@@ -21,7 +21,7 @@ from tests.crash.jobs import (
     import_rows,
     tell,
 )
-from tests.crash.test_once import job_without_worker
+from tests.crash.scene import job_without_worker
 from tests.jobs.plain import double
 from tests.redis.scene import cursor, failure, head, once_at, stop, visit, work
 from tests.workers import Workers
