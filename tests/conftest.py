@@ -14,6 +14,9 @@ from tests.workers import Workers
 
 __all__ = ["_live_jobs_server", "everywhere", "live_jobs", "rehearse"]
 
+# What these find is shown as in a test.
+pytest.register_assert_rewrite("tests.unit.async_law", "tests.unit.law", "tests.unit.visits")
+
 SERVERS = {"server", "_live_jobs_server"}
 WORKERS = {"worker", "live_jobs"}
 

@@ -114,11 +114,6 @@ def make(request: pytest.FixtureRequest) -> Callable[[], Iterable[Any]]:
     return SOURCES[request.param]
 
 
-@pytest.fixture(params=["native", "generator"])
-def job(request: pytest.FixtureRequest) -> Job:
-    return Job(native=request.param == "native")
-
-
 class Numbers(Source[int]):
     """A source of somebody's own."""
 
