@@ -49,12 +49,12 @@ class Attention:
         if self._loop is not None and HANDOVER is not None:
             _thread.interrupt_main(HANDOVER)
 
-    def keep(self) -> None:
+    def always(self) -> None:
         """Have every checkpoint from now on come here."""
         self._always = True
         self.call()
 
-    def given(self) -> None:
+    def answered(self) -> None:
         """The call has been answered: the next checkpoints may pass."""
         self.wanted = self._always
 

@@ -11,12 +11,11 @@ from rq.timeouts import BaseTimeoutException, JobTimeoutException
 
 from rq_steps.continuation import Continuation
 from rq_steps.errors import Interrupt, ResumeLimitError, StepsError, consists_of, contains
-from rq_steps.events import Errored, Event, Finished, Superseded, logger, publish
-from rq_steps.events import Interrupted as InterruptedEvent
+from rq_steps.events import Errored, Event, Finished, Interrupted, Superseded, logger, publish
 from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import ISOLATED, MAX_TOTAL_RUNTIME, STOPPING, Departure
 from rq_steps.options import Options
-from rq_steps.outcome import Interrupted
+from rq_steps.outcome import Outcome
 from rq_steps.patience import GaveUp
 
 LONGEST_TRACEBACK = 10_000
@@ -87,12 +86,12 @@ class Conclusion:
     def lost(self, why: str) -> Any:
         """The job is somebody else's: nothing is written, and RQ is told nothing."""
         publish(Superseded(self._job_id, *self._continuation.place, why))
-        return self._worker.outcome(Interrupted(token=self._token, reason=why, lost=True))
+        return self._worker.outcome(Outcome(token=self._token, reason=why, lost=True))
 
     def _abandon(self, gave_up: GaveUp) -> Any:
         """Nothing more can be saved. Should Redis be back by now, the job goes back as it was."""
         logger.error("Job %s: gives up: %s", self._job_id, gave_up)
-        return self._worker.outcome(Interrupted(token=self._token, reason=REDIS, front=True))
+        return self._worker.outcome(Outcome(token=self._token, reason=REDIS, front=True))
 
     def _finish(self, result: Any) -> Any:
         self._record.finished = not isinstance(result, Retry)  # RQ will have it run again
@@ -114,7 +113,7 @@ class Conclusion:
         front = not departure.own and departure.reason in (STOPPING, ISOLATED)
         wait = self._wait(departure)
         place = self._continuation.place
-        event = InterruptedEvent(self._job_id, *place, departure.reason, wait)
+        event = Interrupted(self._job_id, *place, departure.reason, wait)
         return self._leave(departure.reason, wait, front, event)
 
     def _fail(self, error: BaseException) -> Any:
@@ -142,7 +141,7 @@ class Conclusion:
             return self.lost(lost)
         publish(event)
         return self._worker.outcome(
-            Interrupted(
+            Outcome(
                 token=self._token,
                 reason=reason,
                 wait=wait,

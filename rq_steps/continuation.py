@@ -103,7 +103,7 @@ class Continuation:
 
     def guard(self, connection: Any) -> None:
         self._transactions.guard(connection)
-        self.attention.keep()
+        self.attention.always()
 
     # What the keeper asks
 
@@ -179,7 +179,7 @@ class Continuation:
         self._isolating = self._isolating or options.isolated
         if self._ran_a_step:
             if self._transactions.watched:
-                self.attention.keep()
+                self.attention.always()
             if self.attention.wanted:
                 self.turn()
             if self._isolating and self.keeper.attended:
@@ -189,7 +189,7 @@ class Continuation:
         step = self._new_step(options)
         first, self._ran_a_step = not self._ran_a_step, True
         if self._transactions.watched:
-            self.attention.keep()
+            self.attention.always()
         self.keeper.publish(StepStarted(self.keeper.job_id, step.name, step.cursor, step.resumed))
         self.record.current = step._as_current()
         if first:
@@ -239,7 +239,7 @@ class Continuation:
 
     def _leave(self, departure: Departure) -> None:
         self.departure = departure
-        self.attention.keep()
+        self.attention.always()
         self._go_on_leaving()
 
     def _go_on_leaving(self) -> None:

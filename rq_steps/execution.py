@@ -10,6 +10,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from rq.job import JobStatus
 from rq.serializers import DefaultSerializer
 from rq.timeouts import BaseTimeoutException
 from rq.utils import now
@@ -28,7 +29,7 @@ from rq_steps.patience import patiently
 from rq_steps.pulse import Pulse
 from rq_steps.settings import RENEW_EVERY
 from rq_steps.signals import ignoring
-from rq_steps.store import STARTED, Answer, Store
+from rq_steps.store import Answer, Store
 from rq_steps.values import JSON
 from rq_steps.watch import Watch
 
@@ -100,7 +101,7 @@ class Execution:
     @contextmanager
     def _under_way(self) -> Iterator[str | None]:
         """What has to stand while user code runs; gives why the job is lost, if it is."""
-        if self._claim.status != STARTED:
+        if self._claim.status != JobStatus.STARTED:
             yield self._claim.status or "deleted"
             return
         with ExitStack() as stack:
@@ -115,7 +116,7 @@ class Execution:
 
     def _begin_watching(self) -> None:
         if not self.options.save_every:
-            self.attention.keep()
+            self.attention.always()
         if self.worker.stopping or self._deadlines.is_eager:
             self.attention.call()
         self._watch.call_at(self._deadlines.next_call)
@@ -136,7 +137,7 @@ class Execution:
     def attend(self) -> Departure | None:
         self._deadlines.attended(self._watch.moment)
         self._deadlines.tell_of_gap(self, self._continuation.latest_step)
-        self.attention.given()
+        self.attention.answered()
         departure = self._reason_to_leave() or self._save_where_due()
         if self._deadlines.is_eager:
             self.attention.call()

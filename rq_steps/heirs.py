@@ -18,7 +18,7 @@ from weakref import WeakSet
 from redis.exceptions import RedisError
 
 from rq_steps.internals import exit_code
-from rq_steps.parent import signal_when_parent_dies
+from rq_steps.parent_death import signal_when_parent_dies
 
 if TYPE_CHECKING:
     from rq.scheduler import RQScheduler

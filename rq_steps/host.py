@@ -45,7 +45,7 @@ class Ended:
         self._name = name
         self.pickling = host.pickling
         self.attention = Attention()
-        self.attention.keep()
+        self.attention.always()
 
     def turn(self) -> None:
         raise InvalidStepError(f"step '{self._name}' is over: its Step is of no use any more")

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from rq_steps.attention import Attention
-from rq_steps.outcome import Interrupted
+from rq_steps.outcome import Outcome
 
 
 class JobWorker(Protocol):
@@ -26,5 +26,5 @@ class JobWorker(Protocol):
     def calling(self, attention: Attention) -> AbstractContextManager[None]:
         """While this lasts, a request to shut down calls for attention."""
 
-    def outcome(self, interrupted: Interrupted) -> Any:
+    def outcome(self, outcome: Outcome) -> Any:
         """What the job returns to this worker. May end the process."""

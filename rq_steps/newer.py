@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rq_steps.errors import NewerRecordError
 from rq_steps.events import logger
 from rq_steps.jobworker import JobWorker
-from rq_steps.outcome import Interrupted
+from rq_steps.outcome import Outcome
 from rq_steps.redis_clock import redis_now
 from rq_steps.settings import NEWER_FOR, NEWER_WAIT
 from rq_steps.store import CLAIM, ENDED, NEWER_SINCE
@@ -39,8 +39,8 @@ class Postponement:
             self._job.connection.hdel(self._job.key, NEWER_SINCE)
             raise self._error
         logger.warning("Job %s: put back for %g s: %s", self._job.id, NEWER_WAIT, self._error)
-        interrupted = Interrupted(token=self._token, reason=REASON, wait=NEWER_WAIT)
-        return self._worker.outcome(interrupted)
+        outcome = Outcome(token=self._token, reason=REASON, wait=NEWER_WAIT)
+        return self._worker.outcome(outcome)
 
     def _seconds_waited(self) -> float:
         connection = self._job.connection

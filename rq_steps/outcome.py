@@ -10,7 +10,7 @@ from rq import Retry
 _UNLIMITED = 2**31
 
 
-class Interrupted(Retry):
+class Outcome(Retry):
     """What a continuable returns to RQ in place of a result.
 
     Our workers put the job back by themselves. To a stock worker it is a `Retry`, which it

@@ -10,8 +10,8 @@ from rq.results import Result
 from rq.timeouts import JobTimeoutException
 
 from rq_steps.events import logger
+from rq_steps.head import Death, revived
 from rq_steps.jobs import forget_meta
-from rq_steps.record import Death, revived
 from rq_steps.store import HEAD
 
 if TYPE_CHECKING:

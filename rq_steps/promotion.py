@@ -9,9 +9,9 @@ from redis.exceptions import WatchError
 from rq.job import JobStatus
 from rq.registry import ScheduledJobRegistry
 
+from rq_steps.head import goes_to_front
 from rq_steps.internals import enqueue, enqueue_rate_limited
 from rq_steps.jobs import fetch, forget_meta, persist
-from rq_steps.record import goes_to_front
 from rq_steps.redis_clock import redis_now
 from rq_steps.store import HEAD
 

@@ -11,6 +11,8 @@ from rq_steps.values import JSON
 
 VERSION = 1
 
+to_json = json.JSONEncoder(separators=(",", ":")).encode
+
 
 class Completed(NamedTuple):
     """A completed step: its name, and its result as JSON carries it."""
@@ -20,7 +22,7 @@ class Completed(NamedTuple):
 
     def dump(self) -> str:
         """The field that is written once, when the step has completed."""
-        return _dump({"name": self.name, "result": self.result})
+        return to_json({"name": self.name, "result": self.result})
 
     @classmethod
     def load_all(cls, joined: str | bytes) -> list[Completed]:
@@ -116,9 +118,9 @@ class Record:
         head = {name: getattr(self, name) for name in _PLAIN_FIELDS}
         head["version"] = VERSION
         head["completed"] = len(self.completed)
-        head["run"] = _dumpable_run(self.run)
+        head["run"] = self.run._asdict()
         head["current"] = self.current and _dumpable(self.current)
-        return _dump(head)
+        return to_json(head)
 
     @classmethod
     def load(cls, head: str | bytes, completed: list[Completed]) -> Record:
@@ -148,72 +150,6 @@ _PLAIN_FIELDS = tuple(
 )
 
 
-def completed_count(head: str | bytes) -> int:
-    """How many completed steps belong to a head."""
-    count = json.loads(head)["completed"]
-    assert isinstance(count, int)
-    return count
-
-
-def goes_to_front(head: str | bytes | None) -> bool:
-    """Does the job of this head go to the front of its queue when its wait is over?"""
-    return head is not None and bool(json.loads(head).get("front"))
-
-
-def is_finished(head: str | bytes) -> bool:
-    """Is the run of this head done?"""
-    return bool(json.loads(head)["finished"])
-
-
-def unfinished(head: str | bytes) -> str:
-    """The head of a run that is to go on."""
-    return _dump(json.loads(head) | {"finished": False})
-
-
-class Death(NamedTuple):
-    """What a death leaves behind."""
-
-    head: str
-    deaths: int
-    """How often in a row the job died at this place."""
-    step: str | None
-    cursor: JSON
-    completed: int
-    too_many: bool
-    """Is `max_resumptions` exceeded?"""
-    resume_queue: str | None
-
-
-def after_death(head: str | bytes | None, run: Run, *, counted: bool = True) -> Death:
-    """The head of a job whose execution died: it is counted, anew where progress was made."""
-    data = json.loads(head) if head is not None else {}
-    if data.get("run") != _dumpable_run(run):  # of an earlier run: this one has not got so far
-        data = json.loads(Record(run).head())
-    current = data["current"] or {"name": None, "cursor": None}
-    completed, step, cursor = place = [data["completed"], current["name"], current["cursor"]]
-    deaths = (data.get("deaths", 0) if data.get("died_at") == place else 0) + counted
-    limit = data.get("max_resumptions")
-    too_many = limit is not None and data["resumptions"] >= limit
-    data |= {
-        "deaths": deaths,
-        "died_at": place,
-        "resumptions": 0 if too_many else data["resumptions"] + 1,
-        "finished": False,
-        "front": True,
-    }
-    resume_queue = data.get("resume_queue")  # records of before have none
-    return Death(_dump(data), deaths, step, cursor, completed, too_many, resume_queue)
-
-
-def revived(head: str | bytes) -> str:
-    """The head of a job that failed for its deaths: `rq requeue` gives it another round."""
-    return _dump(json.loads(head) | {"deaths": 0, "died_at": None})
-
-
-def _dumpable_run(run: Run) -> dict[str, Any]:
-    return {"created_at": run.created_at, "repeats_left": run.repeats_left}
-
-
 def _load_current(data: dict[str, Any] | None) -> Current | None:
     if data is None:
         return None
@@ -225,6 +161,3 @@ def _dumpable(current: Current) -> dict[str, Any]:
     name, cursor, mark = current
     source = mark and mark.dump()
     return {"name": name, "cursor": cursor, "source": source}
-
-
-_dump = json.JSONEncoder(separators=(",", ":")).encode

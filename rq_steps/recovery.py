@@ -9,15 +9,16 @@ from rq.job import JobStatus
 
 from rq_steps.books import close, close_at_once, open_executions
 from rq_steps.events import Died, publish
+from rq_steps.head import Death, after_death
 from rq_steps.internals import enqueue
 from rq_steps.jobs import fetch, forget_meta, persist
 from rq_steps.lease import lease_key
 from rq_steps.poison import bury, is_poison, tell_of_burial
-from rq_steps.record import Death, Run, after_death
+from rq_steps.rate_limit import release_slot_of
+from rq_steps.record import Run
 from rq_steps.redis_clock import redis_now
-from rq_steps.setback import set_right
-from rq_steps.siblings import sibling
-from rq_steps.slots import release_slot_of
+from rq_steps.resume_queue import sibling
+from rq_steps.stale_status import set_right
 from rq_steps.store import CLAIM, DIED, ENDED, HEAD, last_completed, text
 
 if TYPE_CHECKING:

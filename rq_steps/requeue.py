@@ -7,18 +7,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from redis.exceptions import WatchError
+from rq.job import JobStatus
 from rq.registry import ScheduledJobRegistry
 
 from rq_steps.books import hold, naming
 from rq_steps.internals import enqueue, forget_result
 from rq_steps.jobs import forget_meta, persist
-from rq_steps.outcome import Interrupted
+from rq_steps.outcome import Outcome
 from rq_steps.promotion import waiting_key
+from rq_steps.rate_limit import release_slot_of
 from rq_steps.redis_clock import redis_now
-from rq_steps.setback import set_right
-from rq_steps.siblings import sibling
-from rq_steps.slots import release_slot_of
-from rq_steps.store import CLAIM, ENDED, STARTED
+from rq_steps.resume_queue import sibling
+from rq_steps.stale_status import set_right
+from rq_steps.store import CLAIM, ENDED
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -32,7 +33,7 @@ def put_back(
     worker: BaseWorker,
     job: Job,
     queue: Queue,
-    interrupted: Interrupted,
+    outcome: Outcome,
     execution: Execution,
 ) -> None:
     """End an execution in RQ's books, and put its job back unless it is somebody else's by now.
@@ -41,7 +42,7 @@ def put_back(
     people write to the job meanwhile is seen, and the transaction tried again.
     """
     forget_result(job)
-    transaction = partial(_put_back, worker, job, queue, interrupted, execution)
+    transaction = partial(_put_back, worker, job, queue, outcome, execution)
     worker.connection.transaction(transaction, job.key)
     release_slot_of(job)
 
@@ -50,13 +51,13 @@ def _put_back(
     worker: BaseWorker,
     job: Job,
     queue: Queue,
-    interrupted: Interrupted,
+    outcome: Outcome,
     execution: Execution,
     pipeline: Pipeline,
 ) -> None:
     data, status, claim = _fields(pipeline, job)
-    is_claimed = _claims(claim, interrupted) and not interrupted.lost
-    is_ours = is_claimed and status == STARTED.encode()
+    is_claimed = _claims(claim, outcome) and not outcome.lost
+    is_ours = is_claimed and status == JobStatus.STARTED.encode()
     if is_claimed and not is_ours and _is_set_back(job, claim, status):
         raise WatchError  # it has just been set right
     now = datetime.fromtimestamp(redis_now(pipeline), tz=timezone.utc)
@@ -68,7 +69,7 @@ def _put_back(
     _clean_up(worker, job, execution, pipeline)
     if is_ours and data is not None:
         forget_meta(job)
-        _enqueue(job, sibling(queue, interrupted.queue), interrupted, now, pipeline)
+        _enqueue(job, sibling(queue, outcome.queue), outcome, now, pipeline)
     elif data is None:
         pipeline.delete(job.key)  # deleted, and brought back by RQ's own heartbeat
 
@@ -89,20 +90,18 @@ def _is_set_back(job: Job, claim: bytes | None, status: bytes | None) -> bool:
     return set_right(job, claim.decode(), status.decode())
 
 
-def _claims(claim: bytes | None, interrupted: Interrupted) -> bool:
+def _claims(claim: bytes | None, outcome: Outcome) -> bool:
     """Is the execution that ends still the last one that claimed the job?"""
-    token = interrupted.token
+    token = outcome.token
     return claim in (token.encode(), f"{ENDED}{token}".encode())
 
 
-def _enqueue(
-    job: Job, queue: Queue, interrupted: Interrupted, now: datetime, pipeline: Pipeline
-) -> None:
+def _enqueue(job: Job, queue: Queue, outcome: Outcome, now: datetime, pipeline: Pipeline) -> None:
     pipeline.hdel(job.key, CLAIM)
-    if interrupted.wait:
-        _schedule(job, queue, now + timedelta(seconds=interrupted.wait), pipeline)
+    if outcome.wait:
+        _schedule(job, queue, now + timedelta(seconds=outcome.wait), pipeline)
     else:
-        enqueue(queue, job, pipeline, at_front=interrupted.front)
+        enqueue(queue, job, pipeline, at_front=outcome.front)
         pipeline.sadd(queue.redis_queues_keys, queue.key)
     persist(job, pipeline)
 

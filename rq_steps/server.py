@@ -29,7 +29,7 @@ from redis.client import Redis  # and no stand-in that a test has put into `redi
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from rq_steps.tie import tied_to_this_process
+from rq_steps.parent_death import tied_to_this_process
 
 BINARY_VARIABLE = "RQ_STEPS_SERVER_BINARY"
 """The environment variable that names the binary to use: a path, or a name on the PATH."""

@@ -17,7 +17,7 @@ from rq.worker import BaseWorker
 from rq_steps.attention import Attention
 from rq_steps.errors import StepsError
 from rq_steps.events import logger
-from rq_steps.outcome import Interrupted
+from rq_steps.outcome import Outcome
 from rq_steps.signals import handling, may_handle
 from rq_steps.store import SUPERSEDED
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rq.executions import Execution
     from rq.job import Job
 
-LOOK_EVERY = 0.1
-"""Seconds. A look costs as much as a save."""
+READ_EVERY = 0.1
+"""Seconds. Reading it costs as much as a save."""
 
 
 class StockWorker:
@@ -36,7 +36,7 @@ class StockWorker:
         self._job = job
         self._began = datetime.now(timezone.utc)
         self._told = False
-        self._looked_at = float("-inf")
+        self._read_at = float("-inf")
 
     @property
     def key(self) -> str:
@@ -44,9 +44,9 @@ class StockWorker:
 
     @property
     def stopping(self) -> bool:
-        """It writes it down, as it has always done: asked often, we look now and then."""
-        if not self._told and monotonic() >= self._looked_at + LOOK_EVERY:
-            self._looked_at = monotonic()
+        """It writes it down, as it has always done. Asked often, we read it now and then."""
+        if not self._told and monotonic() >= self._read_at + READ_EVERY:
+            self._read_at = monotonic()
             self._told = self._job.connection.hexists(self.key, "shutdown_requested_date")
         return self._told
 
@@ -70,14 +70,14 @@ class StockWorker:
         with handling(signal.SIGTERM, stop):
             yield
 
-    def outcome(self, interrupted: Interrupted) -> Any:
-        if interrupted.lost:
+    def outcome(self, outcome: Outcome) -> Any:
+        if outcome.lost:
             self._leave_quietly()
-            self._refuse_resurrection(interrupted.reason)
-        if interrupted.wait and not self._has_scheduler():
+            self._refuse_resurrection(outcome.reason)
+        if outcome.wait and not self._has_scheduler():
             self._warn()
-            interrupted.intervals = [0]
-        return interrupted
+            outcome.intervals = [0]
+        return outcome
 
     def _has_scheduler(self) -> bool:
         queue = Queue(self._job.origin, connection=self._job.connection)

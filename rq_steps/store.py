@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rq.job import JobStatus
 from rq.results import Result
 
 from rq_steps.books import HEARTBEAT, registry_of
+from rq_steps.head import completed_count, is_finished, unfinished
 from rq_steps.lease import lease_key
 from rq_steps.meta import merged
-from rq_steps.record import Completed, Record, Run, completed_count, is_finished, unfinished
-from rq_steps.setback import set_right
+from rq_steps.record import Completed, Record, Run
 from rq_steps.settings import LEASE
+from rq_steps.stale_status import set_right
 from rq_steps.values import JSON
 from rq_steps.wire import Wire, script
 
@@ -33,11 +35,9 @@ CLAIM = "rq_steps:claim"
 NEWER_SINCE = "rq_steps:newer_since"
 ENDED = "ended:"
 DIED = "died:"
-STARTED = "started"
 SAVED = "saved"
 FORGOTTEN = "forgotten"
 SUPERSEDED = "superseded"
-FINISHED = "finished"
 
 
 class Claim(NamedTuple):
@@ -84,7 +84,7 @@ class Store:
         status, created_at, repeats_left, meta, head, claim, newer_since, last_result = fields
         self._meta = meta or b""
         run = Run(text(created_at), int(repeats_left) if repeats_left else None)
-        kept = self._load(head, run) if status == STARTED.encode() else None
+        kept = self._load(head, run) if status == JobStatus.STARTED.encode() else None
         record = kept or Record(run)
         record.last_result = text(last_result) or None
         if newer_since is not None:
@@ -127,9 +127,9 @@ class Store:
         fields = self._ask_for_claim()
         status, claim = text(fields[0]), text(fields[5])
         # Finished it may well be: by another execution, since this one was dequeued.
-        if status in ("", STARTED, FINISHED) or not set_right(self._job, claim, status):
+        if status in ("", JobStatus.STARTED, JobStatus.FINISHED):
             return fields
-        return self._ask_for_claim()
+        return self._ask_for_claim() if set_right(self._job, claim, status) else fields
 
     def _ask_for_claim(self) -> list[bytes | None]:
         job = self._job

@@ -70,7 +70,7 @@ def _in_atomic_block() -> list[Any]:
     return [connection for connection in connections if connection.in_atomic_block]
 
 
-def is_open(connection: Any) -> IsOpen | None:
+def transaction_test(connection: Any) -> IsOpen | None:
     """How it tells of a transaction, if it does: SQLAlchemy's, Django's or a DB-API driver's."""
     if callable(getattr(connection, "in_transaction", None)):
         return lambda: bool(connection.in_transaction())
@@ -96,7 +96,7 @@ def _was_closed(connection: Any) -> bool:
 
 
 def _known(connection: Any) -> IsOpen:
-    known = is_open(connection)
+    known = transaction_test(connection)
     if known is None:
         raise TypeError(
             "step.guard takes a session or connection that tells of its transactions, "

@@ -30,8 +30,8 @@ from rq_steps.heirs import (
     release_locks_of_killed,
 )
 from rq_steps.idle import IdlerMixin
-from rq_steps.outcome import Interrupted
-from rq_steps.parent import signal_when_parent_dies
+from rq_steps.outcome import Outcome
+from rq_steps.parent_death import signal_when_parent_dies
 from rq_steps.patience import AWAY, patiently
 from rq_steps.performing import performing
 from rq_steps.promotion import promote_due
@@ -65,7 +65,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
     _told_to_stop = False
     _attention: Attention | None = None
     _concludes = False
-    _interrupted: Interrupted | None = None
+    _outcome: Outcome | None = None
     _promoted_at = float("-inf")
 
     @property
@@ -106,10 +106,10 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
             self._attention = None
             self._concludes = True
 
-    def outcome(self, interrupted: Interrupted) -> Interrupted:
+    def outcome(self, outcome: Outcome) -> Outcome:
         """Handed to RQ as it is: it comes back in `handle_job_retry`."""
-        self._interrupted = interrupted
-        return interrupted
+        self._outcome = outcome
+        return outcome
 
     # Shutting down
 
@@ -183,7 +183,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
             self._tell_horse()
 
     def perform_job(self, job: Job, *args: Any, **kwargs: Any) -> bool:
-        self._interrupted = None
+        self._outcome = None
         vars(job)["perform"] = partial(self._perform, job)
         try:
             with performing(self, self._execution_class):
@@ -198,10 +198,10 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
         try:
             result = type(job).perform(job)
         except BaseException as raised:
-            if self._interrupted is None:
+            if self._outcome is None:
                 raise
             error = raised
-        if self._interrupted is None or result is self._interrupted:
+        if self._outcome is None or result is self._outcome:
             return result
         self.log.error(
             "Job %s: interrupted, but a decorator over @continuable made something else of it: "
@@ -209,7 +209,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
             job.id,
             exc_info=error,
         )
-        return self._interrupted
+        return self._outcome
 
     def handle_job_retry(
         self,
@@ -219,7 +219,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
         started_job_registry: Any,
         execution: Any,
     ) -> None:
-        if isinstance(retry, Interrupted):
+        if isinstance(retry, Outcome):
             back = partial(put_back, self, job, queue, retry, execution)
             patiently(back, f"Job {job.id}")
         else:

@@ -5,12 +5,17 @@ import hypothesis
 import pytest
 from redis import Redis
 
+from rq_steps.events import Event, subscribe
+
 # Also where the plugin has not been installed; where it has, these come before its own.
 from rq_steps.pytest_plugin import _live_jobs_server, everywhere, live_jobs, rehearse
 from rq_steps.server import PrivateServer
 from tests.workers import Workers
 
 __all__ = ["_live_jobs_server", "everywhere", "live_jobs", "rehearse"]
+
+# What these find is shown as in a test.
+pytest.register_assert_rewrite("tests.unit.async_law", "tests.unit.law", "tests.unit.visits")
 
 SERVERS = {"server", "_live_jobs_server"}
 WORKERS = {"worker", "live_jobs"}
@@ -40,6 +45,15 @@ def connection(redis_url: str) -> Iterator[Redis]:
     yield connection
     connection.flushall()
     connection.close()
+
+
+@pytest.fixture
+def events() -> Iterator[list[Event]]:
+    """What has happened to the jobs of this test."""
+    seen: list[Event] = []
+    unsubscribe = subscribe(seen.append)
+    yield seen
+    unsubscribe()
 
 
 @pytest.fixture

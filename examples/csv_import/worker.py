@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from rq_steps.tie import tied_to_this_process
+from rq_steps.parent_death import tied_to_this_process
 
 ROOT = Path(__file__).parents[2]
 LOOK_EVERY = 0.02  # seconds

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.transactions import is_open
+from rq_steps.transactions import transaction_test
 
 Paramstyle: TypeAlias = Literal["qmark", "numeric", "named", "format", "pyformat"]
 
@@ -27,7 +27,7 @@ def opener(connection: Any) -> Callable[[], AbstractContextManager[Any]]:
                 f"found {type(connection).__name__}"
             )
         return partial(_given_back, connection)
-    known = is_open(connection)
+    known = transaction_test(connection)
     if known is not None:
         return partial(_left_as_found, connection, known)
     if _commits_by_itself(connection):

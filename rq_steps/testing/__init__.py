@@ -27,26 +27,26 @@ __all__ = [
 
 if TYPE_CHECKING:
     from rq_steps.testing.clock import Clock
+    from rq_steps.testing.cut_everywhere import Coverage, Everywhere, everywhere
     from rq_steps.testing.errors import RehearsalError
     from rq_steps.testing.execution import Execution
     from rq_steps.testing.live import LiveJobs
     from rq_steps.testing.place import NeverReachedError, Place
-    from rq_steps.testing.points import Coverage, Everywhere, everywhere
     from rq_steps.testing.rehearsal import Rehearsal
     from rq_steps.testing.relay import NotOverError
     from rq_steps.testing.strikes import Crash, Failure, Interruption
 
 _ROOMS = {
     "Clock": "clock",
-    "Coverage": "points",
+    "Coverage": "cut_everywhere",
     "Crash": "strikes",
-    "Everywhere": "points",
+    "Everywhere": "cut_everywhere",
     "Execution": "execution",
     "Failure": "strikes",
     "Interruption": "strikes",
     "Rehearsal": "rehearsal",
     "RehearsalError": "errors",
-    "everywhere": "points",
+    "everywhere": "cut_everywhere",
     "LiveJobs": "live",
     "NeverReachedError": "place",
     "NotOverError": "relay",

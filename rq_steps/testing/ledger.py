@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rq_steps.testing.orders import Strike
+from rq_steps.testing.orders import WorkerStrike
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Ledger:
     """What is noted is done: it is noted before the strike, since some leave nobody to do it."""
 
-    def __init__(self, connection: Redis, key: str, strikes: Sequence[Strike]) -> None:
+    def __init__(self, connection: Redis, key: str, strikes: Sequence[WorkerStrike]) -> None:
         self._connection = connection
         self._key = key
         self._strikes = list(enumerate(strikes))
@@ -29,11 +29,11 @@ class Ledger:
         return bool(self._pending)
 
     @property
-    def pending(self) -> list[Strike]:
+    def pending(self) -> list[WorkerStrike]:
         """The strikes yet to come."""
         return [strike for _, strike in self._pending]
 
-    def next_at(self, step: str | None, cursor: object, after: str | None) -> Strike | None:
+    def next_at(self, step: str | None, cursor: object, after: str | None) -> WorkerStrike | None:
         """The strike that is to happen at this checkpoint. Call it once at each of them."""
         nth = self._connection.incr(f"{self._key}:checkpoints")
         for number, strike in self._pending:

@@ -20,7 +20,7 @@ from rq.queue import Queue
 
 from rq_steps.server import PrivateServer
 from rq_steps.testing.ledger import Ledger
-from rq_steps.testing.orders import Blow, Orders, Strike
+from rq_steps.testing.orders import Blow, Orders, WorkerStrike
 from rq_steps.testing.place import NeverReachedError, Place
 from rq_steps.testing.relay import Relay, status_of
 
@@ -71,7 +71,7 @@ class LiveJobs:
         self._server = server
         self._worker_class = worker_class
         self._serializer = _SERIALIZERS.get(serializer or "pickle", serializer)
-        self._strikes: list[Strike] = []
+        self._strikes: list[WorkerStrike] = []
         self._runs = count(1)
 
     def __enter__(self) -> LiveJobs:
@@ -162,7 +162,7 @@ class LiveJobs:
         self._strike(Blow.KILL_HORSE, Place(after, during, cursor, checkpoint))
 
     def _strike(self, blow: Blow, place: Place) -> None:
-        strike = Strike(blow, place)
+        strike = WorkerStrike(blow, place)
         strike.dump()
         self._strikes.append(strike)
 

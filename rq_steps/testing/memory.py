@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rq_steps.head import Death, after_death, revived
 from rq_steps.meta import progress
 from rq_steps.poison import is_poison
-from rq_steps.record import Completed, Current, Death, Record, Run, after_death, revived
+from rq_steps.record import Completed, Current, Record, Run
 from rq_steps.values import JSON, decode, encode
 
 RUN = Run("rehearsal", None)

@@ -22,7 +22,7 @@ class Blow(str, Enum):
     """SIGKILL to the work-horse, as the kernel does when memory runs out."""
 
 
-class Strike(NamedTuple):
+class WorkerStrike(NamedTuple):
     """A blow, and where the job is then. It happens once, over all processes."""
 
     blow: Blow
@@ -42,7 +42,7 @@ class Strike(NamedTuple):
         return {"blow": self.blow.value, **asdict(self.place), "cursor": cursor}
 
     @classmethod
-    def load(cls, data: dict[str, Any]) -> Strike:
+    def load(cls, data: dict[str, Any]) -> WorkerStrike:
         place = {name: value for name, value in data.items() if name not in ("blow", "cursor")}
         return cls(Blow(data["blow"]), Place(**place, cursor=decode(data["cursor"], pickling=True)))
 
@@ -60,7 +60,7 @@ class Orders:
     """The job whose worker is struck, whatever else it does."""
     key: str
     """Below it Redis keeps which of the strikes have happened."""
-    strikes: list[Strike]
+    strikes: list[WorkerStrike]
 
     def dump(self) -> str:
         strikes = [strike.dump() for strike in self.strikes]
@@ -69,4 +69,4 @@ class Orders:
     @classmethod
     def load(cls, text: str) -> Orders:
         data = json.loads(text)
-        return cls(**{**data, "strikes": [Strike.load(each) for each in data["strikes"]]})
+        return cls(**{**data, "strikes": [WorkerStrike.load(each) for each in data["strikes"]]})

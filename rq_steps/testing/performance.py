@@ -19,13 +19,13 @@ from rq_steps.events import (
 )
 from rq_steps.keeper import STOPPING, Departure
 from rq_steps.options import Options
-from rq_steps.outcome import Interrupted
+from rq_steps.outcome import Outcome
 from rq_steps.testing.clock import Clock
 from rq_steps.testing.execution import CRASHED, ERRORED, FAILED, FINISHED, INTERRUPTED, Execution
 from rq_steps.testing.memory import Memory
 from rq_steps.testing.plan import Plan
+from rq_steps.testing.round_trip import CheckedContinuation
 from rq_steps.testing.strikes import Crash
-from rq_steps.testing.trip import CheckedContinuation
 
 
 class Performance:
@@ -46,7 +46,7 @@ class Performance:
         self.job_id = job_id
         self.pickling = memory.pickling
         self.attention = Attention()
-        self.attention.keep()
+        self.attention.always()
         self.stopping = False
         self._memory = memory
         self._plan = plan
@@ -71,7 +71,7 @@ class Performance:
         self._dead = False
         self._failed = False
         self._error: BaseException | None = None
-        self._interrupted: Interrupted | None = None
+        self._interrupted: Outcome | None = None
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Call the continuable. Returns what RQ would be told, or raises what it would see."""
@@ -143,9 +143,9 @@ class Performance:
 
     # The worker
 
-    def outcome(self, interrupted: Interrupted) -> Interrupted:
-        self._interrupted = interrupted
-        return interrupted
+    def outcome(self, outcome: Outcome) -> Outcome:
+        self._interrupted = outcome
+        return outcome
 
     def told_to_stop(self) -> None:
         self.stopping = True

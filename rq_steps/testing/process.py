@@ -12,8 +12,8 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from rq_steps.parent_death import tied_to_this_process
 from rq_steps.testing.waiting import wait_until
-from rq_steps.tie import tied_to_this_process
 
 _PROCESSES = Path("/proc")
 

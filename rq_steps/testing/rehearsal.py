@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rq_steps.events import Event
-    from rq_steps.record import Death
+    from rq_steps.head import Death
 
 MOST_EXECUTIONS = 1000
 LAST_SHOWN = 8

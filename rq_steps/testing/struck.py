@@ -42,7 +42,7 @@ class StruckExecution(Execution):
         self._ledger = Ledger(job.connection, orders.key, orders.strikes)
         self._concerned = job.id == orders.job_id
         if self._is_pending:
-            self.attention.keep()
+            self.attention.always()
 
     def attend(self) -> Departure | None:
         if self._is_pending:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from rq_steps.tie import tied_to_this_process
+from rq_steps.parent_death import tied_to_this_process
 from tests.chaos.experiment import Plan, run
 from tests.chaos.strikes import KINDS
 from tests.workers import ROOT, wait_until

@@ -19,10 +19,8 @@ from rq_steps import unbegun
 from rq_steps.books import open_executions
 from rq_steps.lease import has_lease, take_lease
 from rq_steps.recovery import recover_lost
-from rq_steps.store import Store
 from rq_steps.unbegun import put_back_unbegun, rescue_unbegun
-from tests.crash.test_once import lost_job
-from tests.crash.test_unbegun import pass_time
+from tests.crash.scene import begin_elsewhere, lost_job, pass_time_unbegun, take
 from tests.redis.scene import (
     Worker,
     completed,
@@ -67,29 +65,11 @@ def late_worker(connection: Redis, names: list[str]) -> Late:
     return Late(names, connection=connection)
 
 
-def take(worker: Worker) -> tuple[Job, Queue]:
-    """The next job, as the worker takes it from its queue."""
-    taken = worker.dequeue_job_and_maintain_ttl(None)
-    assert taken is not None
-    return taken
-
-
 def put_back(queue: Queue) -> None:
     """Others have waited for long for what has been taken from the queue to begin."""
     rescue_unbegun([queue])
-    pass_time(queue)
+    pass_time_unbegun(queue)
     assert rescue_unbegun([queue]) == 1
-
-
-def begin_elsewhere(queue: Queue) -> Worker:
-    """Another worker takes the next job and begins it."""
-    worker = Worker([queue], connection=queue.connection)
-    job, _ = take(worker)
-    worker.prepare_execution(job)
-    worker.prepare_job_execution(job, remove_from_intermediate_queue=True)
-    store = Store(job, "another", worker.key)
-    store.save(store.claim().record)
-    return worker
 
 
 def work_elsewhere(queue: Queue) -> None:

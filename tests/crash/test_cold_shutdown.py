@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 from importlib.metadata import version
 
 import pytest
 from rq import Queue
 
 from tests.crash.jobs import COUNT, STOP, Scene, import_rows, import_rows_unsaved
+from tests.crash.scene import shut_down_cold
 from tests.redis.scene import head
-from tests.workers import WorkerProcess, Workers, wait_until
+from tests.workers import Workers
 
 ALL = list(range(COUNT))
 RQ_3 = int(version("rq").split(".")[0]) >= 3
 FORKING = ["rq_steps.Worker", *(["rq_steps.SpawnWorker"] if RQ_3 else [])]
 SIMPLE = "rq_steps.SimpleWorker"
-
-
-def shut_down_cold(running: WorkerProcess, scene: Scene) -> None:
-    """Its job is in its item, which does not end; the worker is told so until it has understood:
-    a second request within a second is taken for the first."""
-    wait_until(lambda: scene.is_held, "the job has not come to its item")
-
-    def is_told() -> bool:
-        running.terminate()
-        return "cold shut down" in running.output
-
-    wait_until(is_told, "the worker does not understand")
-    # One that was on its way may still find it, when Python has laid its handlers down.
-    assert running.wait() in (0, -signal.SIGTERM)
-    wait_until(lambda: not running.processes, "the horse stays")
-    scene.release()
 
 
 @pytest.mark.parametrize("worker_class", [*FORKING, SIMPLE])

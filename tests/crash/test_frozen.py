@@ -11,7 +11,7 @@ import pytest
 from rq import Callback, Queue
 
 from tests.crash.jobs import COUNT, Scene, import_rows, import_rows_unsaved, tell
-from tests.redis.test_fence import everything_but_the_heartbeat
+from tests.redis.scene import everything_but_the_heartbeat
 from tests.workers import WorkerProcess, wait_until
 
 ALL = list(range(COUNT))

@@ -20,41 +20,11 @@ from rq_steps.lease import end_lease, has_lease, lease_key, take_lease
 from rq_steps.recovery import recover, recover_lost
 from rq_steps.store import Store
 from tests.crash import reaper
+from tests.crash.scene import forget_for_long, job_without_worker, lost_job
 from tests.redis.scene import Worker, head, import_rows
 from tests.workers import ROOT, wait_until
 
 Arrange = Callable[[Callable[[], object]], None]
-
-
-def lost_job(queue: Queue) -> Job:
-    """As it stands when machine and all have died in its first step, long ago."""
-    job = job_without_worker(queue)
-    forget_for_long(job)
-    return job
-
-
-def job_without_worker(
-    queue: Queue,
-    max_resumptions: int | None = None,
-    resume_queue: str | None = None,
-    **options: Any,
-) -> Job:
-    """The same, just now."""
-    job = queue.enqueue(import_rows, 10, **options)
-    queue.remove(job)
-    worker = Worker([queue], connection=queue.connection)
-    worker.prepare_execution(job)
-    worker.prepare_job_execution(job)
-    store = Store(job, f"token of {job.id}", worker.key)
-    record = store.claim().record
-    record.max_resumptions = max_resumptions
-    record.resume_queue = resume_queue
-    store.save(record)
-    return job
-
-
-def forget_for_long(job: Job) -> None:
-    job.connection.zadd(lease_key(job.origin, job.connection), {job.id: 1})
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from rq import Callback, Queue, Retry
 from rq.job import Dependency, Job, JobStatus
 
 from rq_steps import Step, continuable, step
-from rq_steps.record import Record, Run, after_death
+from rq_steps.head import after_death
+from rq_steps.record import Record, Run
 from rq_steps.recovery import recover
 from tests.crash.jobs import (
     COUNT,
@@ -20,7 +21,7 @@ from tests.crash.jobs import (
     import_rows,
     tell,
 )
-from tests.crash.test_once import job_without_worker
+from tests.crash.scene import job_without_worker
 from tests.jobs.plain import double
 from tests.redis.scene import cursor, failure, head, once_at, stop, visit, work
 from tests.workers import Workers

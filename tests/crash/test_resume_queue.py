@@ -13,9 +13,7 @@ from rq_steps.lease import end_lease, has_lease, lease_key
 from rq_steps.recovery import recover, recover_lost
 from rq_steps.store import Store
 from tests.crash.jobs import COUNT, STOP, Scene, import_rows_elsewhere
-from tests.crash.test_begin import begin_elsewhere
-from tests.crash.test_cold_shutdown import shut_down_cold
-from tests.crash.test_once import forget_for_long, job_without_worker
+from tests.crash.scene import begin_elsewhere, forget_for_long, job_without_worker, shut_down_cold
 from tests.redis.scene import another_copy, head, visits, work
 from tests.workers import Workers
 

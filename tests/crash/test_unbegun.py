@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from redis import Redis
@@ -13,6 +12,7 @@ from rq.job import Job, JobStatus
 
 from rq_steps.unbegun import put_back_unbegun, rescue_unbegun
 from tests.crash.jobs import COUNT, Scene, import_rows, plain
+from tests.crash.scene import pass_time_unbegun
 from tests.redis.scene import Worker
 from tests.workers import WorkerProcess, Workers, wait_until
 
@@ -125,27 +125,18 @@ def taken(queue: Queue) -> Job:
     return job
 
 
-def pass_time(queue: Queue, seconds: float = 3600) -> None:
-    """Whatever has been seen was seen so much earlier."""
-    key = f"{queue.intermediate_queue.key}:rq_steps"
-    seen: Any = queue.connection.hgetall(key)
-    for job_id, mark in seen.items():
-        since, enqueued = mark.decode().split(" ", 1)
-        queue.connection.hset(key, job_id, f"{float(since) - seconds} {enqueued}")
-
-
 def test_a_job_is_given_time_to_begin(queue: Queue) -> None:
     taken(queue)
     assert rescue_unbegun([queue]) == 0
     assert rescue_unbegun([queue]) == 0
-    pass_time(queue)
+    pass_time_unbegun(queue)
     assert rescue_unbegun([queue]) == 1
 
 
 def test_each_job_is_put_back_once(queue: Queue) -> None:
     job = taken(queue)
     rescue_unbegun([queue])
-    pass_time(queue)
+    pass_time_unbegun(queue)
     assert rescue_unbegun([queue]) == 1
     assert rescue_unbegun([queue]) == 0
     assert queue.job_ids == [job.id]
@@ -154,7 +145,7 @@ def test_each_job_is_put_back_once(queue: Queue) -> None:
 def test_a_job_that_was_begun_and_taken_again_is_given_time_anew(queue: Queue) -> None:
     job = taken(queue)
     rescue_unbegun([queue])
-    pass_time(queue)
+    pass_time_unbegun(queue)
     queue.intermediate_queue.remove(job.id)
     queue.enqueue_job(job)
     queue.connection.lmove(queue.key, queue.intermediate_queue_key)
@@ -166,7 +157,7 @@ def test_a_job_that_runs_or_waits_in_its_queue_is_left_alone(queue: Queue) -> No
     begun.set_status(JobStatus.STARTED)
     queue.push_job_id(waiting.id)
     rescue_unbegun([queue])
-    pass_time(queue)
+    pass_time_unbegun(queue)
     assert rescue_unbegun([queue]) == 0
     assert queue.job_ids == [waiting.id]
 
@@ -180,7 +171,7 @@ def test_what_a_dead_worker_held_of_a_job_that_others_have_dealt_with_is_cleared
     job.set_status(status)
     rescue_unbegun([queue])
     assert queue.intermediate_queue.get_job_ids() == [job.id]
-    pass_time(queue)
+    pass_time_unbegun(queue)
     assert rescue_unbegun([queue]) == 0
     rescue_unbegun([queue])
     assert list(connection.scan_iter("*:intermediate*")) == []
@@ -192,7 +183,7 @@ def test_a_rescued_job_leaves_nothing_behind(queue: Queue, connection: Redis) ->
     job = taken(queue)
     Worker([queue], connection=connection).prepare_execution(job)
     rescue_unbegun([queue])
-    pass_time(queue)
+    pass_time_unbegun(queue)
     assert rescue_unbegun([queue]) == 1
     assert queue.started_job_registry.get_job_ids(cleanup=False) == []
     assert job.get_executions() == []
@@ -223,7 +214,7 @@ def test_a_worker_that_was_frozen_does_not_put_back_what_others_have_put_back(
 ) -> None:
     job = taken(queue)
     rescue_unbegun([queue])
-    pass_time(queue)
+    pass_time_unbegun(queue)
     rescue_unbegun([queue])
     put_back_unbegun(queue, job, "somebody")
     assert queue.job_ids == [job.id]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from rq import Queue
 
 from tests.docs import calls, deployed
 from tests.rails.scene import Worker, work
+from tests.redis.scene import signal_handlers_put_back
 
 Deploy = Callable[[Callable[[], str]], None]
 
@@ -37,11 +37,8 @@ FLEETS = [(work, stock_work), (stock_work, work)]
 
 @pytest.fixture(autouse=True)
 def _recording() -> Iterator[None]:
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-    with calls.recording():
+    with signal_handlers_put_back(), calls.recording():
         yield
-    for signum, handler in handlers.items():
-        signal.signal(signum, handler)
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ from rq_steps.sources import (
 from rq_steps.sources.protocol import Described
 from tests.docs.pages import README, Page, blocks, code
 
+CONTRIBUTING = Page("CONTRIBUTING.md")
 WRITING = Page("docs/writing-steps.md")
 LOGGING = Page("docs/logging-and-events.md")
 RECORD = Page("docs/the-record.md")
@@ -251,6 +252,19 @@ def test_meta_reads_as_shown() -> None:
 
 
 PACKAGE = Path(rq_steps.__file__).parent
+
+
+def rooms() -> list[str]:
+    """The modules of the package, and its folders."""
+    modules = [each for each in PACKAGE.iterdir() if each.suffix == ".py"]
+    folders = [each.parent for each in PACKAGE.glob("*/__init__.py")]
+    return [f"rq_steps/{each.name}" for each in modules + folders]
+
+
+def test_the_map_of_the_house_names_every_room_once_and_none_that_is_not_there() -> None:
+    named = re.findall(r"^\| (`rq_steps/[^|]*`) \|", CONTRIBUTING.text, re.MULTILINE)
+    listed = [room for cell in named for room in map(code, cell.split(", "))]
+    assert sorted(listed) == sorted([*rooms(), "rq_steps/*.lua"])
 
 
 def settings_in_use() -> dict[str, float]:

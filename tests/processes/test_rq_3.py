@@ -17,7 +17,7 @@ from rq.webhook import Webhook
 
 import rq_steps
 from rq_steps.recovery import recover
-from tests.crash.test_once import job_without_worker
+from tests.crash.scene import job_without_worker
 from tests.processes import jobs, restless
 from tests.processes.restless import WAYS, status, work_once, work_until_done
 from tests.workers import wait_until

@@ -16,6 +16,7 @@ from redis import Redis
 
 from rq_steps import SimpleWorker, Step
 from rq_steps.events import Event, StepCompleted, subscribe
+from tests.redis.scene import signal_handlers_put_back
 
 _arranged: dict[tuple[str, Hashable], Callable[[], None]] = {}
 
@@ -99,20 +100,9 @@ def work(
 ) -> None:
     """A new worker works in this process, until it finds no job or has been asked to stop."""
     worker = worker_class(list(queues) or ["default"], connection=connection)
-    with _signal_handlers_put_back():
+    with signal_handlers_put_back():
         worker.work(burst=True, max_jobs=max_jobs)
 
 
 def _ask_worker_to_stop() -> None:
     signal.raise_signal(signal.SIGTERM)
-
-
-@contextmanager
-def _signal_handlers_put_back() -> Iterator[None]:
-    """A worker leaves its own behind, and they would take the test run's Ctrl+C."""
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for signum, handler in handlers.items():
-            signal.signal(signum, handler)

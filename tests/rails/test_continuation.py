@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -20,9 +20,10 @@ from rq import Callback, Queue, get_current_job
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry
 
-from rq_steps.events import Event, Interrupted, subscribe
+from rq_steps.events import Event, Interrupted
 from tests.rails import jobs
 from tests.rails.scene import Worker, fail_during, interrupt_after, interrupt_during, work
+from tests.redis.scene import failure
 
 CASES = (
     "iterates",
@@ -81,30 +82,12 @@ def nothing_done_yet() -> None:
     jobs.plan.clear()
 
 
-@pytest.fixture
-def events() -> Iterator[list[Event]]:
-    """What has happened to the jobs of this test."""
-    seen: list[Event] = []
-    unsubscribe = subscribe(seen.append)
-    yield seen
-    unsubscribe()
-
-
 def is_queued(job: Job, queue: Queue) -> bool:
     return job.get_status() == "queued" and queue.job_ids == [job.id]
 
 
 def is_finished(job: Job, queue: Queue) -> bool:
     return job.get_status() == "finished" and queue.is_empty()
-
-
-def failure(job: Job) -> str:
-    """The last line of the traceback that RQ keeps for the job, which has to have failed."""
-    assert job.get_status() == "failed"
-    result = job.latest_result()
-    assert result is not None
-    assert result.exc_string is not None
-    return result.exc_string.splitlines()[-1]
 
 
 def record_of(job: Job) -> dict[str, Any]:

@@ -154,12 +154,12 @@ def work(
     Not in a burst, it waits for jobs.
     """
     worker = worker_class(list(queues) or ["default"], connection=connection, **options)
-    with _signal_handlers_put_back():
+    with signal_handlers_put_back():
         worker.work(burst=burst, max_jobs=executions)
 
 
 @contextmanager
-def _signal_handlers_put_back() -> Iterator[None]:
+def signal_handlers_put_back() -> Iterator[None]:
     """A worker leaves its own behind, and they would take the test run's Ctrl+C."""
     handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -240,3 +240,10 @@ def pass_time(queue: Queue, seconds: float = 86_400) -> None:
         job_ids: Any = connection.zrange(key, 0, -1)
         for job_id in job_ids:
             connection.zincrby(key, -seconds, job_id)
+
+
+def everything_but_the_heartbeat(job: Job) -> dict[bytes, bytes]:
+    """All of the job's hash but what RQ itself writes when an execution has ended."""
+    stored: Any = job.connection.hgetall(job.key)
+    del stored[b"last_heartbeat"]
+    return dict(stored)

@@ -26,6 +26,7 @@ from tests.redis.scene import (
     claimed_by_another,
     completed,
     cursor,
+    everything_but_the_heartbeat,
     fields,
     head,
     import_rows,
@@ -66,13 +67,6 @@ def started(queue: Queue, **options: Any) -> Job:
     queue.remove(job)
     job.set_status(JobStatus.STARTED)
     return job
-
-
-def everything_but_the_heartbeat(job: Job) -> dict[bytes, bytes]:
-    """All of the job's hash but what RQ itself writes when an execution has ended."""
-    stored: Any = job.connection.hgetall(job.key)
-    del stored[b"last_heartbeat"]
-    return dict(stored)
 
 
 class Seizure:

@@ -9,6 +9,20 @@ from typing import Any
 
 import pytest
 
+from tests.unit.memory import Job
+
+
+@pytest.fixture
+def pickling() -> bool:
+    """May the records of this test's jobs hold what is pickled?"""
+    return True
+
+
+@pytest.fixture(params=["native", "generator"])
+def job(request: pytest.FixtureRequest, pickling: bool) -> Job:
+    """A job, once with loops inside the interpreter, and once with loops that look at each item."""
+    return Job(native=request.param == "native", pickling=pickling)
+
 
 @cache
 def load_django() -> ModuleType:

@@ -47,7 +47,7 @@ class Job:
         """Run it once, as one worker does. With `every`, each checkpoint calls `attend`."""
         self.running = Execution(self, attend)
         if every:
-            self.running.attention.keep()
+            self.running.attention.always()
         return self.running.run(continuable)
 
     def execute_until_done(
@@ -140,7 +140,7 @@ class Execution:
         return self.continuation.departure
 
     def attend(self) -> Departure | None:
-        self.attention.given()
+        self.attention.answered()
         self.attended_count += 1
         return self.answer if self._attend is None else self._attend(self)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -16,68 +15,18 @@ from rq_steps import InvalidStepError, Step, step
 from rq_steps.errors import Interrupt
 from rq_steps.record import SourceMark
 from rq_steps.sources import AsyncSource, async_source_of, batches, numbered
-from rq_steps.values import decode, encode
-from tests.unit.memory import Execution, Job
-from tests.unit.test_sources_law import BOUNDED
-
-Body = Callable[[Step], Awaitable[Any]]
-
-
-async def generated(length: int) -> AsyncGenerator[int]:
-    for item in range(length):
-        await asyncio.sleep(0)
-        yield item
-
-
-class Client:
-    """Nothing but async iterable."""
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-
-    def __aiter__(self) -> AsyncIterator[int]:
-        return generated(self.length)
-
-
-class Answers:
-    """An async iterator that is no generator."""
-
-    def __init__(self, length: int) -> None:
-        self.left = list(range(length))
-
-    def __aiter__(self) -> AsyncIterator[int]:
-        return self
-
-    async def __anext__(self) -> int:
-        if not self.left:
-            raise StopAsyncIteration
-        return self.left.pop(0)
-
-
-class Pages(AsyncSource[int]):
-    """A source of somebody's own, with a cursor that is no count."""
-
-    kind = "pages"
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-        self.opened_at: Any = "never"
-        self.closed = 0
-
-    @property
-    def contract(self) -> dict[str, Any]:
-        return {"length": self.length}
-
-    async def open(self, cursor: Any) -> AsyncIterator[tuple[int, Any]]:
-        self.opened_at = cursor
-        try:
-            for item in range(0 if cursor is None else cursor["next"], self.length):
-                await asyncio.sleep(0)
-                yield item, {"next": item + 1}
-        finally:
-            await asyncio.sleep(0)
-            self.closed += 1
-
+from tests.unit.async_law import (
+    Answers,
+    Body,
+    Client,
+    Pages,
+    assert_law,
+    collected,
+    execute,
+    generated,
+)
+from tests.unit.law import BOUNDED
+from tests.unit.memory import Job
 
 KINDS = pytest.mark.parametrize("kind", [generated, Client, Answers, Pages])
 
@@ -92,16 +41,6 @@ def index(cursor: Any) -> Any:
     if cursor is None:
         return 0
     return cursor["next"] if isinstance(cursor, dict) else cursor
-
-
-def execute(job: Job, body: Body, attend: Any = None, *, every: bool = False) -> Execution:
-    """Run an async continuable of one step."""
-
-    @step
-    async def visit(step: Step) -> Any:
-        return await body(step)
-
-    return job.execute(lambda: asyncio.run(visit()), attend, every=every)
 
 
 # What a loop gives
@@ -618,21 +557,6 @@ def test_batches_of_an_async_source_may_come_and_go_over_a_deploy(job: Job) -> N
 
 
 # The law
-
-
-async def collected(items: AsyncIterable[Any]) -> list[Any]:
-    return [item async for item in items]
-
-
-async def assert_law(make: Callable[[], AsyncSource[Any]]) -> None:
-    """The items up to any cursor, and those of a fresh source opened there, are one pass."""
-    pairs = await collected(make().open(None))
-    assert await collected(make()) == [item for item, _ in pairs]
-    for done, (_, cursor) in enumerate(pairs, 1):
-        assert encode(cursor, pickling=False) == cursor, "not plain"
-        again = decode(json.loads(json.dumps(cursor)), pickling=False)
-        rest = await collected(make().open(again))
-        assert [item for item, _ in rest] == [item for item, _ in pairs[done:]]
 
 
 kinds = st.sampled_from([generated, Client, Answers, Pages])

@@ -24,8 +24,8 @@ from rq_steps.sources import (
     nested,
     numbered,
 )
+from tests.unit.async_law import Client, Pages, collected, execute, generated
 from tests.unit.memory import Job
-from tests.unit.test_async_loops import Client, Pages, collected, execute, generated
 
 
 class Keyed(AsyncSource[str]):

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rq_steps.sources import AsyncSource, async_source_of, chain, nested
-from tests.unit.test_async_loops import Answers, Client, Pages, assert_law, collected, generated
-from tests.unit.test_sources_law import BOUNDED, again
-from tests.unit.test_wrappers_law import Tree, in_a_row, in_batches, leaves, with_numbers, within
-from tests.unit.test_wrappers_law import trees as sync_trees
+from tests.unit.async_law import Answers, Client, Pages, assert_law, collected, generated
+from tests.unit.law import BOUNDED, again
+from tests.unit.trees import Tree, in_a_row, in_batches, leaves, with_numbers, within
+from tests.unit.trees import trees as sync_trees
 
 
 def async_leaf_of(kind: Callable[[int], Any], length: int) -> Tree:

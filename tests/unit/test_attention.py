@@ -65,22 +65,22 @@ def test_a_call_stands_until_it_is_answered() -> None:
     attention = Attention()
     attention.call()
     assert attention.wanted
-    attention.given()
+    attention.answered()
     assert not attention.wanted
 
 
 def test_a_call_after_an_answer_stands_again() -> None:
     attention = Attention()
     attention.call()
-    attention.given()
+    attention.answered()
     attention.call()
     assert attention.wanted
 
 
 def test_kept_attention_is_wanted_whatever_is_answered() -> None:
     attention = Attention()
-    attention.keep()
-    attention.given()
+    attention.always()
+    attention.answered()
     assert attention.wanted
 
 
@@ -95,7 +95,7 @@ def test_a_call_cuts_the_loop() -> None:
 def test_to_keep_attention_cuts_the_loop() -> None:
     attention, loop = Attention(), Loop()
     attention.cuts(loop)
-    attention.keep()
+    attention.always()
     assert loop.cuts == 1
 
 
@@ -151,7 +151,7 @@ def test_loops_may_be_cut_only_while_calls_are_handed_over() -> None:
 def test_no_loop_can_be_cut_where_every_checkpoint_is_a_call() -> None:
     attention = Attention()
     with attention.handed_over():
-        attention.keep()
+        attention.always()
         assert not attention.can_cut
 
 

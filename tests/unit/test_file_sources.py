@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from rq_steps import InvalidStepError, Step, step
-from rq_steps.sources import BadRecord, BadRecordError, Source, csv_dicts, csv_rows, jsonl, lines
+from rq_steps.sources import BadRecord, BadRecordError, csv_dicts, csv_rows, jsonl, lines
 from rq_steps.sources.encodings import Encoding
 from rq_steps.sources.files import Opener
 from rq_steps.sources.text_file import TextFile
-from tests.unit.memory import Execution, Job
+from tests.unit.memory import Job
+from tests.unit.visits import refused, visiting
 
 CONTACTS = 'name,note\nAda,"a\nb"\n\nBob,\nCyd,x\n'
 
@@ -34,30 +35,6 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "contacts.csv"
     path.write_text(CONTACTS)
     return path
-
-
-def visiting(job: Job, make: Callable[[], Source[Any]], visited: list[Any]) -> Execution:
-    """One execution that takes in the items, and is told to leave at the second one."""
-
-    @step
-    def visit(step: Step) -> None:
-        for item in step.each(make()):
-            visited.append(item)
-            if len(visited) == 2:
-                job.call()
-
-    return job.execute(visit)
-
-
-def refused(job: Job, make: Callable[[], Source[Any]]) -> str:
-    """Why the step is not resumed over this source. It has given nothing, and lost nothing."""
-    visited: list[Any] = []
-    record = job.record
-    error = visiting(job, make, visited).error
-    assert isinstance(error, InvalidStepError)
-    assert visited == []
-    assert job.record == record
-    return str(error)
 
 
 # What they give

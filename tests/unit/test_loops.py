@@ -114,11 +114,6 @@ def make(request: pytest.FixtureRequest) -> Callable[[], Iterable[Any]]:
     return SOURCES[request.param]
 
 
-@pytest.fixture(params=["native", "generator"])
-def job(request: pytest.FixtureRequest) -> Job:
-    return Job(native=request.param == "native")
-
-
 class Numbers(Source[int]):
     """A source of somebody's own."""
 
@@ -442,7 +437,7 @@ def test_a_loop_that_began_before_every_checkpoint_counts_is_looked_at_from_then
         for item in step.each(range(6)):
             if item == 2:
                 assert job.running is not None
-                job.running.attention.keep()
+                job.running.attention.always()
 
     assert job.execute(visit).attended_count == 3
 
@@ -1191,7 +1186,7 @@ def walk(
     attention, visited = Unattended(), list[tuple[int, int]]()
 
     def checkpoint() -> None:
-        attention.given()
+        attention.answered()
         if leaving:
             raise Left
 

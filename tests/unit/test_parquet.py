@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from rq_steps import InvalidStepError, Step, step
 from rq_steps.sources import Source, batches, nested, parquet_batches, parquet_rows
 from rq_steps.sources.data_set import RowGroup
+from tests.unit.law import assert_law
 from tests.unit.memory import Job
-from tests.unit.test_sources_law import assert_law
 
 GROUP = 4
 

@@ -7,17 +7,7 @@ import json
 import pytest
 
 from rq_steps.errors import StepsError
-from rq_steps.record import (
-    VERSION,
-    Completed,
-    Current,
-    Record,
-    Run,
-    SourceMark,
-    completed_count,
-    goes_to_front,
-    unfinished,
-)
+from rq_steps.record import VERSION, Completed, Current, Record, Run, SourceMark
 from rq_steps.values import JSON
 
 RUN = Run("2024-02-29T01:02:03.000004Z", 2)
@@ -99,11 +89,6 @@ def test_the_head_does_not_grow_with_the_completed_steps() -> None:
     assert len(few.head()) == len(many.head())
 
 
-def test_the_head_tells_how_many_completed_steps_belong_to_it() -> None:
-    assert completed_count(FIRST_RECORD.head()) == 2
-    assert completed_count(Record(RUN).head().encode()) == 0
-
-
 @pytest.mark.parametrize("name", ["a,b", 'a"b', "a\nb", "ä,{", "]"])
 def test_any_name_and_result_survive_being_joined(name: str) -> None:
     steps = [Completed(name, name), Completed("other", [name, {name: None}])]
@@ -147,15 +132,3 @@ def test_a_step_that_has_completed_is_not_the_current_one_any_more(
     record = Record(RUN, completed=[Completed("a", 1)], current=Current(current, 5, None))
     record.settle()
     assert (record.current and record.current.name) == left
-
-
-def test_the_head_tells_where_the_job_goes_when_its_wait_is_over() -> None:
-    assert goes_to_front(Record(RUN, front=True).head())
-    assert not goes_to_front(Record(RUN, front=False).head())
-    assert not goes_to_front(None)
-
-
-def test_a_run_that_is_to_go_on_is_unfinished_and_otherwise_as_it_was() -> None:
-    finished = Record(RUN, executions=3, runtime=1.5, error="Ä", finished=True)
-    read = Record.load(unfinished(finished.head()), [])
-    assert read == Record(RUN, executions=3, runtime=1.5, error="Ä", finished=False)

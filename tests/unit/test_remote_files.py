@@ -34,9 +34,9 @@ from rq_steps.sources import (
     nested,
 )
 from rq_steps.testing import Rehearsal, everywhere
+from tests.unit.law import assert_law, in_blocks
 from tests.unit.memory import Job
-from tests.unit.test_file_sources import refused, visiting
-from tests.unit.test_sources_law import assert_law, in_blocks
+from tests.unit.visits import refused, visiting
 from tests.web import Served, Web, served
 
 CONTACTS = 'name,note\r\nAda,"a\nb"\r\n\r\nBob,ä\r\nCyd,x'.encode()

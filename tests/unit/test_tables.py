@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from rq_steps import InvalidStepError, Step, step
 from rq_steps.sources import Source
 from rq_steps.sources.keyset import Column, KeysetSource
+from tests.unit.law import assert_law
 from tests.unit.memory import Job
 from tests.unit.stores import STORES, Row, Store, in_order, plain
-from tests.unit.test_sources_law import assert_law
 
 BOUNDED = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -40,9 +40,9 @@ def store(request: pytest.FixtureRequest, django: Any) -> Iterator[Store]:
         yield store
 
 
-@pytest.fixture(params=["native", "generator"])
-def job(request: pytest.FixtureRequest) -> Job:
-    return Job(native=request.param == "native", pickling=False)
+@pytest.fixture
+def pickling() -> bool:
+    return False
 
 
 @BOUNDED

@@ -20,11 +20,6 @@ from rq_steps.transactions import Transactions
 from tests.unit.memory import STOPPING, Job
 
 
-@pytest.fixture(params=["native", "generator"])
-def job(request: pytest.FixtureRequest) -> Job:
-    return Job(native=request.param == "native")
-
-
 @pytest.fixture
 def engine() -> Iterator[Engine]:
     engine = create_engine("sqlite://", poolclass=StaticPool)

@@ -29,11 +29,6 @@ class Keyed(Source[str]):
             yield key, key
 
 
-@pytest.fixture(params=["native", "generator"])
-def job(request: pytest.FixtureRequest) -> Job:
-    return Job(native=request.param == "native")
-
-
 def run(job: Job, source: Callable[[], Iterable[Any]], *, until: object = None) -> list[Any]:
     """The items that one execution handles; `until` is the last one where the job is stopped."""
     visited = []

@@ -39,7 +39,7 @@ def set_right(job: Job, claim: str, status: str) -> bool:
     if status not in (*_PLACES, *_NOWHERE, _RATE_LIMITED):
         return False
     keys = [job.key, *_places(job, status)]
-    return bool(script(job.connection, "setback")(keys=keys, args=[claim, job.id, status]))
+    return bool(script(job.connection, "set_right")(keys=keys, args=[claim, job.id, status]))
 
 
 def _places(job: Job, status: str) -> list[str]:

@@ -1,22 +1,31 @@
-"""Child processes that do not outlive the one that starts them."""
+"""What becomes of a process when the one that started it dies: on Linux the kernel signals it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
+_PR_SET_PDEATHSIG = 1
+
 # Run by a Python that then becomes the command: nothing happens between fork and exec in a process
 # that may have threads. The signal survives exec; the parent may have died before it was asked for.
-_TIE = """
+_TIE = f"""
 import ctypes, os, signal, sys
 if sys.platform == "linux":
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
     sys.exit("the parent is gone")
 os.execvp(sys.argv[2], sys.argv[2:])
 """
+
+
+def signal_when_parent_dies(signum: signal.Signals) -> None:
+    """Have this process sent a signal when its parent dies. Linux only; elsewhere nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signum))
 
 
 def tied_to_this_process(command: Sequence[str]) -> list[str]:
