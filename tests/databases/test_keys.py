@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from rq_steps import InvalidStepError
 from rq_steps.sources import query, rows
 from tests.databases.server import DatabaseServer
-from tests.unit.test_sources_law import assert_law
+from tests.unit.law import assert_law
 
 TEXTS = ["", "'; --", "%s", "a\\", "aa", "ab", "o", "😀"]
 MOMENTS = [

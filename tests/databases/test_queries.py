@@ -15,8 +15,8 @@ from rq_steps import CheckpointError, InvalidStepError, Step, step
 from rq_steps.sources import query
 from tests.databases.books import KEYS, fill, ordered
 from tests.databases.server import DatabaseServer
+from tests.unit.law import assert_law
 from tests.unit.memory import Job
-from tests.unit.test_sources_law import assert_law
 
 ALL = "SELECT * FROM books"
 

@@ -12,10 +12,10 @@ import pytest
 from rq_steps import InvalidStepError, Step, step
 from rq_steps.sources import query, queryset
 from tests.databases.server import DatabaseServer
+from tests.unit.law import assert_law
 from tests.unit.memory import Job
 from tests.unit.models import models
 from tests.unit.test_queryset_source import VALUES
-from tests.unit.test_sources_law import assert_law
 
 # With what Django orders by in the same way: by the model that a foreign key is of, otherwise.
 KEYS: list[tuple[list[str], list[str]]] = [

@@ -13,8 +13,8 @@ from rq_steps import CheckpointError, Step, step
 from rq_steps.sources import rows
 from tests.databases.books import KEYS, Book, fill, key_of, ordered
 from tests.databases.server import DatabaseServer
+from tests.unit.law import assert_law
 from tests.unit.memory import Job
-from tests.unit.test_sources_law import assert_law
 
 COLUMNS = select(Book.id, Book.shelf, Book.name)
 

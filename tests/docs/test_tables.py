@@ -255,10 +255,10 @@ PACKAGE = Path(rq_steps.__file__).parent
 
 
 def rooms() -> list[str]:
-    """The modules of the package, and its folders."""
-    modules = [each for each in PACKAGE.iterdir() if each.suffix == ".py"]
+    """The modules of the package and its folders, and those of the sources, who are many."""
+    modules = [*PACKAGE.glob("*.py"), *PACKAGE.glob("sources/[!_]*.py")]
     folders = [each.parent for each in PACKAGE.glob("*/__init__.py")]
-    return [f"rq_steps/{each.name}" for each in modules + folders]
+    return [f"rq_steps/{each.relative_to(PACKAGE)}" for each in modules + folders]
 
 
 def test_the_map_of_the_house_names_every_room_once_and_none_that_is_not_there() -> None:

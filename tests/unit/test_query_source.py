@@ -18,8 +18,8 @@ import pytest
 from rq_steps import CheckpointError, InvalidStepError, Step, step
 from rq_steps.sources import query
 from rq_steps.sources.query_connection import Paramstyle
+from tests.unit.law import assert_law
 from tests.unit.memory import Job
-from tests.unit.test_sources_law import assert_law
 
 ALL = "SELECT * FROM users"
 

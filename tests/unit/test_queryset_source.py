@@ -14,9 +14,9 @@ import pytest
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
 from rq_steps.sources import query, queryset
+from tests.unit.law import assert_law
 from tests.unit.memory import Job
 from tests.unit.models import models
-from tests.unit.test_sources_law import assert_law
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ from sqlalchemy.pool import StaticPool
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
 from rq_steps.sources import Source, rows
+from tests.unit.law import assert_law
 from tests.unit.memory import Job
-from tests.unit.test_sources_law import assert_law
 
 
 class Base(DeclarativeBase):

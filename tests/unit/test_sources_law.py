@@ -28,8 +28,7 @@ from rq_steps.sources import (
     lines,
     source_of,
 )
-from tests.unit.law import BOUNDED, Countdown, again, in_blocks
-from tests.unit.law import assert_law as assert_law
+from tests.unit.law import BOUNDED, Countdown, again, assert_law, in_blocks
 
 
 @BOUNDED
