@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from rq_steps.errors import InvalidStepError
+from rq_steps.sources.mistaken import called
 from rq_steps.sources.protocol import PagedSource
 from rq_steps.values import JSON
 
@@ -192,11 +193,22 @@ def named(key: str | Sequence[str]) -> list[Column]:
     """Columns by their names: "-" before one is for descending.
 
     Raises:
+        TypeError: they are no texts, or in no order.
         ValueError: none, or one of them twice.
     """
-    names = [key] if isinstance(key, str) else list(key)
+    names = [key] if isinstance(key, str) else key
+    _refuse_untexts(names)
     columns = [Column(name.removeprefix("-"), name.startswith("-")) for name in names]
     return distinct(columns)
+
+
+def _refuse_untexts(names: Any) -> None:
+    expected = "key takes names, as text or a list of it"
+    if not isinstance(names, Sequence) or isinstance(names, bytes):
+        raise TypeError(f"{expected}, found {called(names)}")
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{expected}, found {called(name)} in it")
 
 
 def distinct(columns: list[Column]) -> list[Column]:

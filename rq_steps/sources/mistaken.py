@@ -1,4 +1,4 @@
-"""What people hand to `step.each` by mistake, and what they may have meant."""
+"""What people hand to `step.each` or a source by mistake, and what they may have meant."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from os import PathLike
 from typing import Any
 
 from rq_steps.errors import InvalidStepError
+
+
+def called(given: Any) -> str:
+    """What it is called in a message: its value may be long, or secret."""
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    return "None" if given is None else type(given).__name__
 
 
 def refuse_text(given: Any) -> None:
@@ -31,7 +38,7 @@ def refuse_uniterable(given: Any) -> None:
     if isinstance(given, Iterable) or hasattr(type(given), "__getitem__"):
         return
     if isinstance(given, type):
-        raise TypeError(f"found the class {given.__name__}, which cannot be iterated")
+        raise TypeError(f"found {called(given)}, which cannot be iterated")
     if isinstance(given, Coroutine):
         given.close()
         name = getattr(given, "__name__", "")

@@ -147,8 +147,8 @@ def queryset(
 
 
 def query(
-    connection: Any,
     sql: str,
+    connection: Any,
     params: Sequence[Any] | Mapping[str, Any] | None = None,
     *,
     key: str | Sequence[str],
@@ -162,9 +162,9 @@ def query(
     columns need names of their own, and the database has to know LIMIT.
 
     Args:
+        sql: a SELECT, with placeholders in the driver's style.
         connection: the driver's, out of a transaction after a page if it was before. Or a function
             that makes one, or opens one of a pool: it is closed, or given back, after each page.
-        sql: a SELECT, with placeholders in the driver's style.
         params: for its placeholders.
         key: names of columns of the query, "-" before one for descending. They may not be NULL, and
             have to be unique together, also to the database: where its collation ignores case, "a"
@@ -178,7 +178,7 @@ def query(
     """
     from rq_steps.sources.sql_query import QuerySource
 
-    return QuerySource(connection, sql, params, key, page, count=count, paramstyle=paramstyle)
+    return QuerySource(sql, connection, params, key, page, count=count, paramstyle=paramstyle)
 
 
 def table_source(given: Any) -> Source[Any] | None:

@@ -85,7 +85,7 @@ def test_the_law_of_a_query(
     names: list[str], factory: str, engine: Engine, connection: Any
 ) -> None:
     connection.row_factory = getattr(import_module("psycopg.rows"), factory)
-    source = query(connection, "SELECT * FROM books", key=names, page=9)
+    source = query("SELECT * FROM books", connection, key=names, page=9)
     found = [row["id"] if factory == "dict_row" else row[0] for row in source]
     assert found == ordered(engine, names)
     assert_law(lambda: source)
@@ -105,7 +105,7 @@ def ordered(engine: Engine, names: list[str]) -> list[int]:
     ],
 )
 def test_a_query_has_placeholders_and_percent_signs(sql: str, params: Any, connection: Any) -> None:
-    source = query(connection, sql, params, key=["-shelf", "id"], page=9, count=True)
+    source = query(sql, connection, params, key=["-shelf", "id"], page=9, count=True)
     assert source.total == 40
     assert len(list(source)) == 40
     assert_law(lambda: source)
@@ -133,7 +133,7 @@ def test_a_value_of_a_key_survives_the_record(kind: str, connection: Any) -> Non
     for value in VALUES[kind]:
         connection.execute("INSERT INTO kept VALUES (%s)", [value])
     connection.commit()
-    source = query(connection, "SELECT * FROM kept", key="key", page=1)
+    source = query("SELECT * FROM kept", connection, key="key", page=1)
     assert sorted(in_utc(row[0]) for row in source) == sorted(VALUES[kind])
     assert_law(lambda: source, plain=False)
 
@@ -147,12 +147,12 @@ def in_utc(value: Any) -> Any:
 def test_a_null_which_is_the_last_here_is_an_error_and_not_a_skip(connection: Any) -> None:
     sql = "SELECT id, nullif(id, 20) AS place FROM books"
     with pytest.raises(InvalidStepError, match="place is NULL in some row"):
-        next(query(connection, sql, key=["place", "id"], page=9).open(None))
+        next(query(sql, connection, key=["place", "id"], page=9).open(None))
 
 
 def test_a_float_is_refused(connection: Any) -> None:
     with pytest.raises(InvalidStepError, match=r"place cannot be of the key, since 0\.0"):
-        list(query(connection, "SELECT id / 3.0::float8 AS place FROM books", key="place"))
+        list(query("SELECT id / 3.0::float8 AS place FROM books", connection, key="place"))
 
 
 def test_a_connection_is_idle_between_pages_and_in_no_transaction(
@@ -163,7 +163,7 @@ def test_a_connection_is_idle_between_pages_and_in_no_transaction(
     @step
     def visit(step: Step) -> None:
         step.guard(connection)
-        for row in step.each(query(connection, "SELECT * FROM books", key="id", page=15)):
+        for row in step.each(query("SELECT * FROM books", connection, key="id", page=15)):
             states.append(state_of(connection, engine))
             if row[0] % 3 == 0:
                 connection.execute("UPDATE books SET name = 'done' WHERE id = %s", [row[0]])
@@ -183,17 +183,17 @@ def test_what_the_body_leaves_open_is_refused(connection: Any, job: Job) -> None
     @step
     def visit(step: Step) -> None:
         step.guard(connection)
-        for row in step.each(query(connection, "SELECT * FROM books", key="id", page=15)):
+        for row in step.each(query("SELECT * FROM books", connection, key="id", page=15)):
             connection.execute("UPDATE books SET name = 'done' WHERE id = %s", [row[0]])
 
     assert isinstance(job.execute(visit).error, CheckpointError)
 
 
 def test_connections_may_be_made_for_each_page(postgres: str, engine: Engine) -> None:
-    source = query(partial(connect, postgres), "SELECT * FROM books", key="id", page=15)
+    source = query("SELECT * FROM books", partial(connect, postgres), key="id", page=15)
     assert len(list(source)) == 40
     with closing(connect(postgres, autocommit=True)) as connection:
-        assert len(list(query(connection, "SELECT * FROM books", key="id", page=15))) == 40
+        assert len(list(query("SELECT * FROM books", connection, key="id", page=15))) == 40
 
 
 @pytest.mark.parametrize("expires", [True, False])
@@ -238,7 +238,7 @@ def test_a_page_is_read_by_an_index(names: list[str], engine: Engine, connection
             return super().execute(sql, *given, **options)
 
     connection.cursor_factory = Noting
-    pages = query(connection, "SELECT * FROM books", key=names, page=100).open([500, 25_500])
+    pages = query("SELECT * FROM books", connection, key=names, page=100).open([500, 25_500])
     assert next(pages)[0][0] in (26_500, 24_500)
     sql, given = asked[-1]
     plan = connection.execute(f"EXPLAIN {sql}", *given).fetchall()

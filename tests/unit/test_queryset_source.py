@@ -352,10 +352,10 @@ def test_a_loop_within_an_atomic_block_is_refused(shop: Any, job: Job, django: A
 def test_djangos_connection_is_one_of_the_db_api(shop: Any, job: Job, django: Any) -> None:
     sql = "SELECT id, title FROM unit_book WHERE title LIKE 't%%' AND id > %s"
     for key in ("id", ["-title", "id"]):
-        source = query(django.connection, sql, [2], key=key, page=3, paramstyle="format")
+        source = query(sql, django.connection, [2], key=key, page=3)
         assert sorted(row[0] for row in source) == list(range(3, 11))
     sql = "SELECT id, title FROM unit_book WHERE title LIKE 't%'"
-    source = query(django.connection, sql, key="id", page=3, paramstyle="format")
+    source = query(sql, django.connection, key="id", page=3)
     assert len(list(source)) == 10
 
 
@@ -369,7 +369,7 @@ from rq_steps.sources import *
 from rq_steps.sources import query, queryset, rows, source_of
 import sqlite3
 source_of([1]); source_of(range(3)); source_of(iter(()))
-list(query(sqlite3.connect(":memory:"), "SELECT 1 AS id", key="id"))
+list(query("SELECT 1 AS id", sqlite3.connect(":memory:"), key="id"))
 loaded = {"django", "sqlalchemy"} & set(sys.modules)
 assert not loaded, loaded
 """
