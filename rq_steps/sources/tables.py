@@ -7,7 +7,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from rq_steps.sources.keyset import PAGE
@@ -107,6 +107,7 @@ def rows(
     Raises:
         InvalidStepError: a clause that does not go together with pages, or a key in which rows
             could be skipped.
+        TypeError: it is no select, or nothing that reads one.
     """
     from rq_steps.sources.sql_select import select_source
 
@@ -179,34 +180,3 @@ def query(
     from rq_steps.sources.sql_query import QuerySource
 
     return QuerySource(sql, connection, params, key, page, count=count, paramstyle=paramstyle)
-
-
-def table_source(given: Any) -> Source[Any] | None:
-    """The source over what comes from Django or SQLAlchemy: a QuerySet has a length and an index,
-    but would read the whole table for them.
-
-    Raises:
-        TypeError: it is no source by itself.
-    """
-    for base in type(given).__mro__:
-        make = _KNOWN.get((base.__module__.partition(".")[0], base.__name__))
-        if make is not None:
-            return make(given)
-    return None
-
-
-def _refusing(advice: str) -> Callable[[Any], Source[Any]]:
-    def refuse(given: Any) -> Source[Any]:
-        raise TypeError(f"step.each takes no {type(given).__name__}: {advice}")
-
-    return refuse
-
-
-_ROWS = "use step.each(rows(select(...), engine)), with rq_steps.sources.rows"
-_KNOWN: dict[tuple[str, str], Callable[[Any], Source[Any]]] = {
-    ("django", "QuerySet"): queryset,
-    ("django", "RawQuerySet"): _refusing("use rq_steps.sources.query, with the same SQL"),
-    ("django", "BaseManager"): _refusing("use its all()"),
-    ("sqlalchemy", "SelectBase"): _refusing(_ROWS),
-    ("sqlalchemy", "Query"): _refusing(_ROWS),
-}
