@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.mistaken import called
 from rq_steps.sources.protocol import PagedSource
 from rq_steps.values import JSON
 
@@ -187,36 +186,6 @@ class KeysetSource(PagedSource[Any]):
     @property
     def _names(self) -> str:
         return ", ".join(column.name for column in self._columns)
-
-
-def named(key: str | Sequence[str]) -> list[Column]:
-    """Columns by their names: "-" before one is for descending.
-
-    Raises:
-        TypeError: they are no texts, or in no order.
-        ValueError: none, or one of them twice.
-    """
-    names = [key] if isinstance(key, str) else key
-    _refuse_untexts(names)
-    columns = [Column(name.removeprefix("-"), name.startswith("-")) for name in names]
-    return distinct(columns)
-
-
-def _refuse_untexts(names: Any) -> None:
-    expected = "key takes names, as text or a list of it"
-    if not isinstance(names, Sequence) or isinstance(names, bytes):
-        raise TypeError(f"{expected}, found {called(names)}")
-    for name in names:
-        if not isinstance(name, str):
-            raise TypeError(f"{expected}, found {called(name)} in it")
-
-
-def distinct(columns: list[Column]) -> list[Column]:
-    """The columns, if there are any, and none of them twice."""
-    if not columns or len({column.name for column in columns}) < len(columns):
-        found = ", ".join(map(str, columns)) or "none"
-        raise ValueError(f"key must be one or more columns, each of them once, found {found}")
-    return columns
 
 
 def _instant(value: Any) -> Any:

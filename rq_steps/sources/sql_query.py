@@ -9,7 +9,8 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.keyset import Key, KeysetSource, Values, named
+from rq_steps.sources.key_names import named
+from rq_steps.sources.keyset import Key, KeysetSource, Values
 from rq_steps.sources.mistaken import called
 from rq_steps.sources.query_condition import ALL, NONE, NONE_BY_VALUE, Condition, rows_behind
 from rq_steps.sources.query_connection import (
