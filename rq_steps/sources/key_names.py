@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rq_steps.sources.keyset import Column
-from rq_steps.sources.mistaken import called
+from rq_steps.sources.mistaken import refuse_untexts
 
 
 def named(key: str | Sequence[str]) -> list[Column]:
@@ -17,18 +16,9 @@ def named(key: str | Sequence[str]) -> list[Column]:
         ValueError: none, or one of them twice.
     """
     names = [key] if isinstance(key, str) else key
-    _refuse_untexts(names)
+    refuse_untexts(names, "key takes names, as text or a list of it")
     columns = [Column(name.removeprefix("-"), name.startswith("-")) for name in names]
     return _distinct(columns)
-
-
-def _refuse_untexts(names: Any) -> None:
-    expected = "key takes names, as text or a list of it"
-    if not isinstance(names, Sequence) or isinstance(names, bytes):
-        raise TypeError(f"{expected}, found {called(names)}")
-    for name in names:
-        if not isinstance(name, str):
-            raise TypeError(f"{expected}, found {called(name)} in it")
 
 
 def _distinct(columns: list[Column]) -> list[Column]:
