@@ -22,7 +22,7 @@ from rq_steps.errors import InvalidStepError
 from rq_steps.sources.mistaken import called
 from rq_steps.sources.select_tables import Leaf
 
-_USE_QUERY = "use query(sql, connection, key=...)"
+_USE_QUERY = "use query(sql, engine.raw_connection, key=...)"
 _ADVICE: list[tuple[type | tuple[type, ...], str]] = [
     (CompoundSelect, f"give its selects one by one, or {_USE_QUERY}"),
     ((TextClause, TextualSelect, str), f"for SQL {_USE_QUERY}"),

@@ -201,19 +201,19 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
     ),
     "nothing to select from": (
         lambda engine: rows(select(func.now()), engine),
-        "it is from nothing, expected a table, whose metadata tell the key: use query(sql, connec",
+        "it is from nothing, expected a table, whose metadata tell the key: use query(sql, engine",
     ),
     "a subquery to select from": (
         lambda engine: rows(select(CITIES.subquery()), engine),
-        "it is from Subquery, expected a table, whose metadata tell the key: use query(sql, connec",
+        "it is from Subquery, expected a table, whose metadata tell the key: use query(sql, engine",
     ),
     "a union to select from": (
         lambda engine: rows(select(BOTH.subquery()), engine),
-        "it is from Subquery, expected a table, whose metadata tell the key: use query(sql, connec",
+        "it is from Subquery, expected a table, whose metadata tell the key: use query(sql, engine",
     ),
     "column of a subquery alone": (
         lambda engine: rows(select(one := select(User).subquery()), engine, key=one.c.id),
-        "it is from Subquery, expected a table, whose metadata tell the key: use query(sql, connec",
+        "it is from Subquery, expected a table, whose metadata tell the key: use query(sql, engine",
     ),
     "column of a subquery beside a table": (
         lambda engine: rows(select(User, CITY).join(CITY, text("1")), engine, key=CITY.c.city),
@@ -299,7 +299,7 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
     "fetch": (lambda engine: rows(select(User).fetch(5), engine), "it has LIMIT or OFFSET"),
     "group by": (
         lambda engine: rows(CITIES, engine),
-        "it has GROUP BY, and groups have no key that is known: use query(sql, connection, key=",
+        "it has GROUP BY, and groups have no key that is known: use query(sql, engine.raw_conn",
     ),
     "distinct without the key": (
         lambda engine: rows(select(User.city).distinct(), engine),
@@ -397,15 +397,18 @@ OTHERS: list[tuple[Callable[[Session], Any], str]] = [
     (lambda _: aliased(User), "found AliasedClass: give select(...) of it"),
     (lambda _: Base.metadata.tables["users"], "found Table: give select(...) of it"),
     (lambda _: CITY, "found Subquery: give select(...) of it"),
-    (lambda _: text("SELECT 1"), "found TextClause: for SQL use query(sql, connection, key=...)"),
+    (
+        lambda _: text("SELECT 1"),
+        "found TextClause: for SQL use query(sql, engine.raw_connection, key=...)",
+    ),
     (
         lambda _: text("SELECT 1").columns(User.id),
-        "found TextualSelect: for SQL use query(sql, connection, key=...)",
+        "found TextualSelect: for SQL use query(sql, engine.raw_connection, key=...)",
     ),
-    (lambda _: "SELECT 1", "found str: for SQL use query(sql, connection, key=...)"),
+    (lambda _: "SELECT 1", "found str: for SQL use query(sql, engine.raw_connection, key=...)"),
     (
         lambda _: BOTH,
-        "found CompoundSelect: give its selects one by one, or use query(sql, connection, key=...)",
+        "give its selects one by one, or use query(sql, engine.raw_connection, key=...)",
     ),
     (lambda session: session.query(User), "found Query: give select(...)"),
     (lambda session: session.execute(select(User)), "Result: give the select itself"),
