@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from rq_steps.sources.async_pairs import async_pairs_of, close
 from rq_steps.sources.given import async_source_of, is_async, source_of
+from rq_steps.sources.mistaken import refuse_size
 from rq_steps.sources.paging import pages_of
 from rq_steps.sources.protocol import AsyncSource, PagedSource, Source
 from rq_steps.sources.transparent import Transparent
@@ -39,10 +40,7 @@ def batches(source: Any, size: int) -> Any:
         ValueError: `size` is not at least 1.
         InvalidStepError, TypeError: as `step.each` of the source.
     """
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise TypeError(f"the size of a batch is an int, found {size!r}")
-    if size < 1:
-        raise ValueError(f"the size of a batch must be at least 1, found {size}")
+    refuse_size(size)
     return AsyncBatches(source, size) if is_async(source) else Batches(source, size)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rq_steps.sources.fingerprint import checksum
+from rq_steps.sources.mistaken import called
 from rq_steps.values import JSON
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ class DataSet:
 
     Raises:
         ModuleNotFoundError: pyarrow is not installed.
+        TypeError: it is no file.
     """
 
     def __init__(self, files: Files) -> None:
-        self._given = files
         self._pyarrow = _pyarrow_dataset()
+        self._given = files if isinstance(files, self._pyarrow.Dataset) else _paths(files)
 
     @cached_property
     def files(self) -> list[DataFile]:
@@ -77,14 +79,9 @@ class DataSet:
 
     @cached_property
     def _dataset(self) -> Any:
-        given: Any = self._given
-        if isinstance(given, self._pyarrow.Dataset):
-            return given
-        if isinstance(given, str | os.PathLike):
-            given = os.fspath(given)
-        else:
-            given = [os.fspath(each) for each in given]
-        return self._pyarrow.dataset(given, format="parquet", partitioning="hive")
+        if isinstance(self._given, self._pyarrow.Dataset):
+            return self._given
+        return self._pyarrow.dataset(self._given, format="parquet", partitioning="hive")
 
 
 class DataFile:
@@ -133,6 +130,30 @@ def _below_their_folder(paths: Sequence[str]) -> list[str]:
         return ["" for _ in paths]
     folder = os.path.commonpath(paths)
     return [PurePosixPath(each).relative_to(folder).as_posix() for each in paths]
+
+
+def _paths(given: Any) -> str | list[str]:
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given)
+    if not isinstance(given, Iterable) or isinstance(given, bytes) or _is_open(given):
+        raise _no_file(given)
+    paths = list(given)
+    for path in paths:
+        if not isinstance(path, str | os.PathLike):
+            raise _no_file(path, " in it")
+    return list(map(os.fspath, paths))
+
+
+def _is_open(given: Any) -> bool:
+    return hasattr(given, "read") or hasattr(given, "schema")
+
+
+def _no_file(found: Any, where: str = "") -> TypeError:
+    advice = ": give its path" if hasattr(found, "read") else ""
+    return TypeError(
+        "Parquet is read from a path, a folder, a list of paths or a data set of pyarrow, "
+        f"found {called(found)}{where}{advice}"
+    )
 
 
 def _pyarrow_dataset() -> Any:

@@ -13,9 +13,13 @@ from django.db.models import (  # type: ignore[import-untyped]  # it ships no ty
     QuerySet,
     UniqueConstraint,
 )
+from django.db.models.manager import BaseManager  # type: ignore[import-untyped]  # no types
+from django.db.models.query import RawQuerySet  # type: ignore[import-untyped]  # it ships no types
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind, named
+from rq_steps.sources.key_names import named
+from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind
+from rq_steps.sources.mistaken import called
 
 
 class QuerySetSource(KeysetSource):
@@ -26,9 +30,9 @@ class QuerySetSource(KeysetSource):
     def __init__(
         self, queryset: Any, key: str | Sequence[str] | None, page: int, *, count: bool
     ) -> None:
-        if not isinstance(queryset, QuerySet):
-            raise TypeError(f"queryset takes a QuerySet of Django, found {type(queryset).__name__}")
+        _refuse_other(queryset)
         fields = _Fields(queryset.model)
+        _refuse_clauses(queryset, fields)
         self._fields = fields.key(_ordering(queryset, key))
         columns = [Column(f"{fields.label}.{name}", descends) for name, descends in self._fields]
         super().__init__(columns, page, count=count)
@@ -93,13 +97,16 @@ class _Fields:
             for column in named(given)
             for name in self._names(column.name)
         ]
-        names = {column.name for column in key}
-        if not any(names >= unique for unique in self._unique()):
+        if not self.are_unique({column.name for column in key}):
             raise InvalidStepError(
                 f"queryset: the key {', '.join(map(str, key))} is not known to be unique, and rows "
                 "could be skipped: add the primary key, or the fields of a unique constraint"
             )
         return key
+
+    def are_unique(self, names: set[str]) -> bool:
+        """Is it known that no two objects have the same values in these fields?"""
+        return any(names >= unique for unique in self._unique())
 
     def _names(self, name: str) -> list[str]:
         """Of a field of the model's own: a foreign key counts as its column."""
@@ -139,6 +146,40 @@ class _Fields:
         return {self._meta.get_field(name).attname for name in names}
 
 
+def _refuse_other(given: Any) -> None:
+    if isinstance(given, QuerySet):
+        return
+    advice = ""
+    if isinstance(given, type) and issubclass(given, Model):
+        advice = f": give {given.__name__}.objects.all()"
+    elif isinstance(given, BaseManager):
+        advice = ": give its all()"
+    elif isinstance(given, RawQuerySet):
+        advice = ": use query(sql, connection, key=...), with the same SQL"
+    raise TypeError(f"queryset takes a QuerySet of Django, found {called(given)}{advice}")
+
+
+def _refuse_clauses(queryset: Any, fields: _Fields) -> None:
+    """Refuse what does not go together with pages."""
+    if queryset.query.combinator:
+        raise InvalidStepError("queryset: a union has no pages: iterate its querysets one by one")
+    if queryset.query.is_sliced:
+        raise InvalidStepError(
+            "queryset: it is a slice, and pages have their own: break the loop instead"
+        )
+    groups = queryset.query.group_by
+    if isinstance(groups, tuple) and not fields.are_unique(set(map(_grouped_by, groups))):
+        raise InvalidStepError(
+            "queryset: it has GROUP BY, and groups have no key that is known: "
+            "use query(sql, connection, key=...)"
+        )
+
+
+def _grouped_by(expression: Any) -> str:
+    """The name of the field, or none."""
+    return getattr(getattr(expression, "target", None), "attname", "")
+
+
 def _called(field: Any) -> tuple[str, str]:
     return field.name, field.attname
 
@@ -151,8 +192,6 @@ def _is_total(constraint: Any) -> bool:
 
 def _ordering(queryset: Any, key: str | Sequence[str] | None) -> str | Sequence[str] | None:
     """The key that is given, or the fields of its order_by if it has one."""
-    if queryset.query.combinator:
-        raise InvalidStepError("queryset: a union has no pages: iterate its querysets one by one")
     ordering = queryset.query.order_by
     if key is not None and ordering:
         raise InvalidStepError("queryset: it has an order_by beside key=: give one of the two")

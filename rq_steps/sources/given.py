@@ -7,11 +7,11 @@ from typing import Any, TypeGuard, TypeVar, cast
 
 from rq_steps.sources.async_iterable import AsyncIterableSource
 from rq_steps.sources.async_twin import AsyncTwin
+from rq_steps.sources.given_table import table_source
 from rq_steps.sources.iterable import IterableSource
 from rq_steps.sources.mistaken import refuse_text, refuse_uniterable, refuse_unstable
 from rq_steps.sources.protocol import AsyncSource, Source
 from rq_steps.sources.sequence import SequenceSource, is_sequence
-from rq_steps.sources.tables import table_source
 
 T = TypeVar("T")
 

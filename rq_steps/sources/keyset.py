@@ -237,25 +237,6 @@ def _row(keys: list[Values], place: int) -> Key | None:
     return tuple(values[place] for values in keys) if keys[0] else None
 
 
-def named(key: str | Sequence[str]) -> list[Column]:
-    """Columns by their names: "-" before one is for descending.
-
-    Raises:
-        ValueError: none, or one of them twice.
-    """
-    names = [key] if isinstance(key, str) else list(key)
-    columns = [Column(name.removeprefix("-"), name.startswith("-")) for name in names]
-    return distinct(columns)
-
-
-def distinct(columns: list[Column]) -> list[Column]:
-    """The columns, if there are any, and none of them twice."""
-    if not columns or len({column.name for column in columns}) < len(columns):
-        found = ", ".join(map(str, columns)) or "none"
-        raise ValueError(f"key must be one or more columns, each of them once, found {found}")
-    return columns
-
-
 def _instant(value: Any) -> Any:
     """In UTC: where the clock is put back, Python takes two moments of one zone for the same."""
     is_aware = isinstance(value, datetime) and value.tzinfo is not None

@@ -1,12 +1,19 @@
-"""What people hand to `step.each` by mistake, and what they may have meant."""
+"""What people hand to `step.each` or a source by mistake, and what they may have meant."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Set
+from collections.abc import Coroutine, Iterable, Sequence, Set
 from os import PathLike
 from typing import Any
 
 from rq_steps.errors import InvalidStepError
+
+
+def called(given: Any) -> str:
+    """What it is called in a message: its value may be long, or secret."""
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    return "None" if given is None else type(given).__name__
 
 
 def refuse_text(given: Any) -> None:
@@ -31,7 +38,7 @@ def refuse_uniterable(given: Any) -> None:
     if isinstance(given, Iterable) or hasattr(type(given), "__getitem__"):
         return
     if isinstance(given, type):
-        raise TypeError(f"found the class {given.__name__}, which cannot be iterated")
+        raise TypeError(f"found {called(given)}, which cannot be iterated")
     if isinstance(given, Coroutine):
         given.close()
         name = getattr(given, "__name__", "")
@@ -48,6 +55,35 @@ def refuse_unstable(given: Any) -> None:
         raise InvalidStepError(
             f"a {type(given).__name__} has no stable order to resume in: iterate sorted(...)"
         )
+
+
+def refuse_untexts(names: Any, expected: str) -> None:
+    """Refuse what is no list of texts.
+
+    Args:
+        expected: what the message begins with.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(names, Sequence) or isinstance(names, bytes):
+        raise TypeError(f"{expected}, found {called(names)}")
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{expected}, found {called(name)} in it")
+
+
+def refuse_size(size: Any) -> None:
+    """Refuse a size that no batch has.
+
+    Raises:
+        TypeError: it is no int.
+        ValueError: it is not at least 1.
+    """
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise TypeError(f"the size of a batch is an int, found {size!r}")
+    if size < 1:
+        raise ValueError(f"the size of a batch must be at least 1, found {size}")
 
 
 def _is_dict_view(given: Any) -> bool:

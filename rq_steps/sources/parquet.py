@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.data_set import DataFile, DataSet, Files, RowGroup
+from rq_steps.sources.mistaken import refuse_size, refuse_untexts
 from rq_steps.sources.protocol import PagedSource
 from rq_steps.values import JSON
 
@@ -31,6 +32,7 @@ def parquet_rows(files: Files, columns: Sequence[str] | None = None) -> ParquetR
 
     Raises:
         ModuleNotFoundError: pyarrow is not installed.
+        TypeError: it is no path, or the columns are no list of names.
     """
     return ParquetRows(files, columns)
 
@@ -50,9 +52,9 @@ def parquet_batches(
     Raises:
         ModuleNotFoundError: pyarrow is not installed.
         ValueError: `size` is not at least 1.
+        TypeError: as `parquet_rows`, or `size` is no int.
     """
-    if size < 1:
-        raise ValueError(f"the size of a batch must be at least 1, found {size}")
+    refuse_size(size)
     return ParquetBatches(files, columns, size)
 
 
@@ -96,7 +98,7 @@ class ParquetSource(PagedSource[Item]):
 
     def __init__(self, files: Files, columns: Sequence[str] | None, at_once: int) -> None:
         self._data = DataSet(files)
-        self._columns = None if columns is None else list(columns)
+        self._columns = None if columns is None else _names(columns)
         self.at_once = at_once
         """Rows that are read at once."""
 
@@ -176,6 +178,14 @@ class ParquetSource(PagedSource[Item]):
         unknown = [each for each in self._columns or () if each not in names]
         if unknown:
             raise ValueError(f"no column {', '.join(unknown)}: there are {', '.join(names)}")
+
+
+def _names(columns: Sequence[str]) -> list[str]:
+    expected = "columns takes a list of names"
+    if isinstance(columns, str):
+        raise TypeError(f"{expected}, found str: give [{columns!r}]")
+    refuse_untexts(columns, expected)
+    return list(columns)
 
 
 class ParquetRows(ParquetSource[dict[str, Any]]):

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 from rq_steps.errors import InvalidStepError
+from rq_steps.sources.mistaken import called
 from rq_steps.transactions import transaction_test
 
 Paramstyle: TypeAlias = Literal["qmark", "numeric", "named", "format", "pyformat"]
@@ -22,10 +23,7 @@ def opener(connection: Any) -> Callable[[], AbstractContextManager[Any]]:
     """
     if not hasattr(connection, "cursor"):
         if not callable(connection):
-            raise TypeError(
-                "query reads through a connection of a DB-API driver or a function that makes one, "
-                f"found {type(connection).__name__}"
-            )
+            raise _unfit("found", connection)
         return partial(_given_back, connection)
     known = transaction_test(connection)
     if known is not None:
@@ -46,10 +44,27 @@ def _commits_by_itself(connection: Any) -> bool:
 
 @contextmanager
 def _given_back(make: Callable[[], Any]) -> Iterator[Any]:
-    made = make()
-    # What a pool gives may be something that only opens the connection.
-    with closing(made) if hasattr(made, "cursor") else made as connection:
+    with _opening(make()) as connection:
+        if not hasattr(connection, "cursor"):
+            raise _unfit("the function gave", connection)
         yield connection
+
+
+def _opening(made: Any) -> AbstractContextManager[Any]:
+    if hasattr(made, "cursor"):
+        return closing(made)
+    # What a pool gives may be something that only opens the connection.
+    if isinstance(made, AbstractContextManager):
+        return made
+    raise _unfit("the function gave", made)
+
+
+def _unfit(how: str, found: Any) -> TypeError:
+    is_of_sqlalchemy = type(found).__module__.partition(".")[0] == "sqlalchemy"
+    return TypeError(
+        "query reads through a connection of a DB-API driver or a function that makes one, "
+        f"{how} {called(found)}{': give engine.raw_connection' if is_of_sqlalchemy else ''}"
+    )
 
 
 @contextmanager
@@ -71,13 +86,27 @@ def keeps_percent_signs(connection: Any) -> bool:
     return bool(found == "%%")
 
 
+def refuse_unknown_style(given: Any) -> None:
+    """Refuse a paramstyle that the DB-API does not know.
+
+    Raises:
+        ValueError: it is none.
+    """
+    styles = get_args(Paramstyle)
+    if given is not None and given not in styles:
+        raise ValueError(f"paramstyle is one of {', '.join(styles)}, found {given!r}")
+
+
 def paramstyle_of(connection: Any) -> str:
     """That of the driver's module: the first around the connection's class that has one.
 
     Raises:
         InvalidStepError: none of them has one.
     """
-    name = type(connection).__module__
+    if hasattr(connection, "in_atomic_block"):  # Django, which rewrites them for its driver
+        return "format"
+    driver = getattr(connection, "dbapi_connection", connection)  # SQLAlchemy's stand around it
+    name = type(driver).__module__
     while name:
         style = getattr(sys.modules.get(name), "paramstyle", None)
         if style in get_args(Paramstyle):

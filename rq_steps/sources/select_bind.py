@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from rq_steps.sources.mistaken import called
+
 Bind: TypeAlias = "Engine | Connection | Session | sessionmaker[Any] | scoped_session[Any]"
 Opener: TypeAlias = "Callable[[], AbstractContextManager[Any]]"
 
@@ -35,8 +37,13 @@ def opener(bind: Any, *, objects: bool) -> Opener:
         return partial(left_as_found, bind)
     raise TypeError(
         "rows reads through an Engine, Connection, Session or sessionmaker of SQLAlchemy, "
-        f"found {type(bind).__name__}"
+        f"found {called(bind)}{_advice(bind)}"
     )
+
+
+def _advice(bind: Any) -> str:
+    is_session = isinstance(bind, type) and issubclass(bind, Session)
+    return f": give {bind.__name__}(engine)" if is_session else ""
 
 
 @contextmanager

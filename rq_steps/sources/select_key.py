@@ -10,6 +10,8 @@ from sqlalchemy.sql.operators import asc_op, desc_op
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.keyset import Column, Key, behind
+from rq_steps.sources.mistaken import called
+from rq_steps.sources.select_mistaken import no_column, refuse_tableless
 from rq_steps.sources.select_tables import Leaf, full_name, leaves
 
 
@@ -21,10 +23,12 @@ class SelectKey:
 
     Raises:
         InvalidStepError: it could be NULL, or is not known to be unique.
+        TypeError, ValueError: it is no columns, or none.
     """
 
     def __init__(self, statement: Select[Any], given: Any) -> None:
         tables = leaves(statement)
+        refuse_tableless(tables)
         if given is None:
             given = _primary_key(tables)
         self.order = [
@@ -32,8 +36,13 @@ class SelectKey:
         ]
         """What the rows are ordered by."""
         self.columns: list[Any] = [each.element for each in self.order]
+        if not self.columns:
+            raise ValueError("key must be one or more columns, found none")
         for column in self.columns:
-            _refuse_unordered(column, tables)
+            leaf = next((leaf for leaf in tables if leaf.has(column)), None)
+            if leaf is None:
+                raise no_column(column, statement, tables)
+            _refuse_unordered(column, leaf)
         _refuse_not_unique(self.columns, tables)
         _refuse_other_rows(self.columns, statement)
 
@@ -87,6 +96,11 @@ def _is_mysql(opened: Any) -> bool:
 
 def _directed(given: Any) -> UnaryExpression[Any]:
     """A column of the key, with its direction: ascending where none is given."""
+    if not isinstance(given, str) and not hasattr(given, "__clause_element__"):
+        raise TypeError(
+            "key takes a column, as User.id or table.c.id, or a list of them, "
+            f"found {called(given)}"
+        )
     directed = given if isinstance(given, UnaryExpression) else asc(given)
     if directed.modifier not in (asc_op, desc_op):
         raise InvalidStepError(f"select: a key is of columns, their asc() or desc(), found {given}")
@@ -94,17 +108,14 @@ def _directed(given: Any) -> UnaryExpression[Any]:
 
 
 def _primary_key(tables: list[Leaf]) -> list[Any]:
-    columns = tables[0].primary_key if tables else []
+    columns = tables[0].primary_key
     if not columns:
         raise InvalidStepError("select: what it is from has no primary key: give key=")
     return columns
 
 
-def _refuse_unordered(column: Any, tables: list[Leaf]) -> None:
-    """Refuse what is no column of a table, or has no place in an order."""
-    leaf = next((leaf for leaf in tables if leaf.has(column)), None)
-    if leaf is None:
-        raise InvalidStepError(f"select: {column} is no column of a table that it is from")
+def _refuse_unordered(column: Any, leaf: Leaf) -> None:
+    """Refuse what has no place in an order."""
     name = full_name(column)
     if column.nullable or leaf.may_be_empty:
         why = "outer join" if leaf.may_be_empty else "nullable"
@@ -118,7 +129,7 @@ def _refuse_unordered(column: Any, tables: list[Leaf]) -> None:
 
 def _refuse_not_unique(columns: list[Any], tables: list[Leaf]) -> None:
     if not any(leaf.is_unique_by(columns) for leaf in tables):
-        names = ", ".join(map(full_name, columns)) or "nothing"
+        names = ", ".join(map(full_name, columns))
         raise InvalidStepError(
             f"select: the key {names} is not known to be unique, and rows could be skipped: "
             "add the columns of the primary key, or of a unique constraint of the table"

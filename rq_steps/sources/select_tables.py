@@ -18,8 +18,12 @@ class Leaf(NamedTuple):
     """By an outer join."""
 
     @property
+    def is_table(self) -> bool:
+        return _table(self.clause) is not None
+
+    @property
     def primary_key(self) -> list[Any]:
-        return [] if _table(self.clause) is None else list(self.clause.primary_key)
+        return list(self.clause.primary_key) if self.is_table else []
 
     def has(self, column: Any) -> bool:
         is_of_table = isinstance(column, Column) and _table(column.table) is not None

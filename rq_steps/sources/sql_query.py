@@ -6,15 +6,19 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind, named
+from rq_steps.sources.key_names import named
+from rq_steps.sources.keyset import Key, KeysetSource, Values
+from rq_steps.sources.mistaken import called
+from rq_steps.sources.query_condition import ALL, NONE, NONE_BY_VALUE, Condition, rows_behind
 from rq_steps.sources.query_connection import (
     Paramstyle,
     keeps_percent_signs,
     opener,
     paramstyle_of,
+    refuse_unknown_style,
 )
 
 Params: TypeAlias = "Sequence[Any] | Mapping[str, Any] | None"
@@ -29,8 +33,8 @@ class QuerySource(KeysetSource):
 
     def __init__(
         self,
-        connection: Any,
         sql: str,
+        connection: Any,
         params: Params,
         key: str | Sequence[str],
         page: int,
@@ -38,6 +42,8 @@ class QuerySource(KeysetSource):
         count: bool,
         paramstyle: Paramstyle | None,
     ) -> None:
+        _refuse_other_sql(sql)
+        refuse_unknown_style(paramstyle)
         columns = named(key)
         for column in columns:
             _refuse_expression(column.name)
@@ -49,10 +55,14 @@ class QuerySource(KeysetSource):
         self._paramstyle = paramstyle
 
     def _begin(self) -> None:
-        self._refuse_null()
+        with self._opened() as connection:
+            self._refuse_other_columns(connection)
+            self._refuse_other_style(connection)
+            self._refuse_null(connection)
 
     def _end(self) -> None:
-        self._refuse_null()
+        with self._opened() as connection:
+            self._refuse_null(connection)
 
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
         order = ", ".join(
@@ -61,37 +71,52 @@ class QuerySource(KeysetSource):
         rest = f"ORDER BY {order} LIMIT {self._limit}"
         with self._opened() as connection:
             if after is None:
-                return self._with_keys(*self._select(connection, "q.*", _ALL, rest))
+                return self._with_keys(*self._select(connection, "q.*", ALL, rest))
             self._refuse_second(connection, after)
-            tests = [_tests(*each) for each in zip(self._columns, after, strict=True)]
             return self._joined(
                 self._with_keys(*self._select(connection, "q.*", where, rest))
-                for where in behind(tests, _both)
+                for where in rows_behind(self._columns, after)
             )
 
     def _count(self) -> int:
         with self._opened() as connection:
-            rows, names = self._select(connection, "COUNT(*) AS rq_steps_count", _ALL)
+            rows, names = self._select(connection, "COUNT(*) AS rq_steps_count", ALL)
         counted: int = rows[0][names[0] if isinstance(rows[0], Mapping) else 0]
         return counted
 
-    def _refuse_null(self) -> None:
+    def _refuse_other_columns(self, connection: Any) -> None:
+        _, names = self._select(connection, "q.*", NONE)
+        for name, _ in self._columns:
+            _place(name, names)
+
+    def _refuse_other_style(self, connection: Any) -> None:
+        """A query without parameters has no placeholder before its second page."""
+        try:
+            self._select(connection, "1 AS rq_steps_one", NONE_BY_VALUE)
+        except Exception as error:
+            if self._paramstyle is None:
+                raise
+            raise InvalidStepError(
+                f"query: found paramstyle={self._paramstyle!r}, which {called(connection)} does "
+                "not take: give the driver's"
+            ) from error
+
+    def _refuse_null(self, connection: Any) -> None:
         """No row that has one would ever be behind another."""
-        with self._opened() as connection:
-            for name, _ in self._columns:
-                where = _Condition(f"q.{name} IS NULL")
-                if self._select(connection, "1 AS rq_steps_one", where, "LIMIT 1")[0]:
-                    raise self._has_null(name)
+        for name, _ in self._columns:
+            where = Condition(f"q.{name} IS NULL")
+            if self._select(connection, "1 AS rq_steps_one", where, "LIMIT 1")[0]:
+                raise self._has_null(name)
 
     def _refuse_second(self, connection: Any, key: Key) -> None:
         """Ask the database, whose collation may take two texts for one."""
         text = " AND ".join(f"q.{name} = {{}}" for name, _ in self._columns)
-        where = _Condition(text, key)
+        where = Condition(text, key)
         if len(self._select(connection, "1 AS rq_steps_one", where, "LIMIT 2")[0]) > 1:
             raise self._not_unique(key)
 
     def _select(
-        self, connection: Any, what: str, where: _Condition, rest: str = ""
+        self, connection: Any, what: str, where: Condition, rest: str = ""
     ) -> tuple[Sequence[Any], list[str]]:
         """The rows of a select around the query, and the names of their columns."""
         sql, marks, params = self._bound(connection, where.values)
@@ -141,24 +166,17 @@ class QuerySource(KeysetSource):
         return rows, [list(map(itemgetter(place), rows)) for place in places]
 
 
-class _Condition(NamedTuple):
-    """SQL with a "{}" for each value."""
-
-    text: str
-    values: tuple[Any, ...] = ()
-
-
-_ALL = _Condition("1 = 1")
-
-
-def _both(one: _Condition, other: _Condition) -> _Condition:
-    return _Condition(f"{one.text} AND {other.text}", one.values + other.values)
-
-
-def _tests(column: Column, value: Any) -> tuple[_Condition, _Condition]:
-    sign = "<" if column.descending else ">"
-    strictly = _Condition(f"q.{column.name} {sign} {{}}", (value,))
-    return strictly, _Condition(f"q.{column.name} = {{}}", (value,))
+def _refuse_other_sql(sql: Any) -> None:
+    if isinstance(sql, str):
+        return
+    advice = ""
+    if hasattr(sql, "cursor") or callable(sql):
+        advice = ": the SQL comes first, query(sql, connection)"
+    elif hasattr(sql, "selected_columns"):
+        advice = ": use rows(select, engine)"
+    elif isinstance(getattr(sql, "text", None), str):
+        advice = ": give its text"
+    raise TypeError(f"query takes its SQL as text, found {called(sql)}{advice}")
 
 
 def _refuse_expression(name: str) -> None:
@@ -170,6 +188,8 @@ def _place(name: str, names: list[str]) -> int:
     """Where the column is. Databases fold the case of names, each in its own way."""
     places = [at for at, each in enumerate(names) if each.casefold() == name.casefold()]
     if len(places) != 1:
-        found = ", ".join(names)
-        raise InvalidStepError(f"query: one column {name} is wanted for the key, found {found}")
+        raise InvalidStepError(
+            f"query: found the columns {', '.join(names)}, expected one {name} among them, for the "
+            "key: select it, too"
+        )
     return places[0]

@@ -8,19 +8,18 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, scoped_session
 
-from rq_steps.errors import InvalidStepError
 from rq_steps.sources.attached_rows import AttachedRows
 from rq_steps.sources.keyset import Key, KeysetSource, Values
 from rq_steps.sources.protocol import Source
 from rq_steps.sources.select_bind import opener
 from rq_steps.sources.select_items import SelectItems
 from rq_steps.sources.select_key import SelectKey
+from rq_steps.sources.select_mistaken import refuse_clauses, refuse_no_select
 
 
 def select_source(statement: Any, bind: Any, key: Any, page: int, *, count: bool) -> Source[Any]:
     """The rows of a select."""
-    if not isinstance(statement, Select):
-        raise TypeError(f"rows takes a select of SQLAlchemy, found {type(statement).__name__}")
+    refuse_no_select(statement)
     if isinstance(bind, scoped_session):
         bind = bind()
     items = SelectItems(statement)
@@ -45,7 +44,7 @@ class SelectSource(KeysetSource):
         *,
         count: bool,
     ) -> None:
-        _refuse_clauses(statement)
+        refuse_clauses(statement)
         self._open = opener(bind, objects=items.have_objects)
         self._bind = bind
         self._by = SelectKey(statement, key)
@@ -76,15 +75,3 @@ class SelectSource(KeysetSource):
         with self._open() as opened:
             counted: int = opened.execute(statement).scalar_one()
             return counted
-
-
-def _refuse_clauses(statement: Select[Any]) -> None:
-    """Refuse what does not go together with pages: an equal statement has no such clause."""
-    without = {
-        "ORDER BY": (statement.order_by(None), "give the order as key="),
-        "LIMIT or OFFSET": (statement.limit(None).offset(None), "break the loop instead"),
-        "GROUP BY": (statement.group_by(None), "select from it as a subquery"),
-    }
-    for clause, (other, advice) in without.items():
-        if not statement.compare(other):
-            raise InvalidStepError(f"select: it has {clause}, and pages have their own: {advice}")

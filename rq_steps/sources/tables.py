@@ -7,7 +7,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from rq_steps.sources.keyset import PAGE
@@ -107,6 +107,7 @@ def rows(
     Raises:
         InvalidStepError: a clause that does not go together with pages, or a key in which rows
             could be skipped.
+        TypeError: it is no select, or nothing that reads one.
     """
     from rq_steps.sources.sql_select import select_source
 
@@ -147,8 +148,8 @@ def queryset(
 
 
 def query(
-    connection: Any,
     sql: str,
+    connection: Any,
     params: Sequence[Any] | Mapping[str, Any] | None = None,
     *,
     key: str | Sequence[str],
@@ -162,9 +163,9 @@ def query(
     columns need names of their own, and the database has to know LIMIT.
 
     Args:
+        sql: a SELECT, with placeholders in the driver's style.
         connection: the driver's, out of a transaction after a page if it was before. Or a function
             that makes one, or opens one of a pool: it is closed, or given back, after each page.
-        sql: a SELECT, with placeholders in the driver's style.
         params: for its placeholders.
         key: names of columns of the query, "-" before one for descending. They may not be NULL, and
             have to be unique together, also to the database: where its collation ignores case, "a"
@@ -178,35 +179,4 @@ def query(
     """
     from rq_steps.sources.sql_query import QuerySource
 
-    return QuerySource(connection, sql, params, key, page, count=count, paramstyle=paramstyle)
-
-
-def table_source(given: Any) -> Source[Any] | None:
-    """The source over what comes from Django or SQLAlchemy: a QuerySet has a length and an index,
-    but would read the whole table for them.
-
-    Raises:
-        TypeError: it is no source by itself.
-    """
-    for base in type(given).__mro__:
-        make = _KNOWN.get((base.__module__.partition(".")[0], base.__name__))
-        if make is not None:
-            return make(given)
-    return None
-
-
-def _refusing(advice: str) -> Callable[[Any], Source[Any]]:
-    def refuse(given: Any) -> Source[Any]:
-        raise TypeError(f"step.each takes no {type(given).__name__}: {advice}")
-
-    return refuse
-
-
-_ROWS = "use step.each(rows(select(...), engine)), with rq_steps.sources.rows"
-_KNOWN: dict[tuple[str, str], Callable[[Any], Source[Any]]] = {
-    ("django", "QuerySet"): queryset,
-    ("django", "RawQuerySet"): _refusing("use rq_steps.sources.query, with the same SQL"),
-    ("django", "BaseManager"): _refusing("use its all()"),
-    ("sqlalchemy", "SelectBase"): _refusing(_ROWS),
-    ("sqlalchemy", "Query"): _refusing(_ROWS),
-}
+    return QuerySource(sql, connection, params, key, page, count=count, paramstyle=paramstyle)

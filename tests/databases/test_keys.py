@@ -120,7 +120,7 @@ def test_a_value_of_a_querys_key_survives_the_record(
         with closing(connection.cursor()) as cursor:
             cursor.execute(f"SELECT * FROM kept ORDER BY {order}")
             found = [row[0] for row in cursor.fetchall()]
-        source = query(connection, "SELECT * FROM kept", key=key, page=1)
+        source = query("SELECT * FROM kept", connection, key=key, page=1)
         assert [row[0] for row in source] == found
         assert_law(partial(query, connection, "SELECT * FROM kept", key=key, page=2), plain=False)
 

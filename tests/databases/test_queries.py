@@ -48,7 +48,7 @@ def test_the_law_of_a_query(
     names: list[str], kind: str, engine: Engine, database: DatabaseServer
 ) -> None:
     with closing(database.connect(autocommit=True, **ROWS[database.name, kind]())) as connection:
-        source = query(connection, ALL, key=names, page=9)
+        source = query(ALL, connection, key=names, page=9)
         found = [row["id"] if kind == "dict" else row[0] for row in source]
         assert found == ordered(engine, names)
         assert_law(lambda: source)
@@ -80,7 +80,7 @@ ROWS: dict[tuple[str, str], Any] = {
     ],
 )
 def test_a_query_has_placeholders_and_percent_signs(sql: str, params: Any, connection: Any) -> None:
-    source = query(connection, sql, params, key=["-shelf", "id"], page=9, count=True)
+    source = query(sql, connection, params, key=["-shelf", "id"], page=9, count=True)
     assert source.total == 40
     assert len(list(source)) == 40
     assert_law(lambda: source)
@@ -89,7 +89,7 @@ def test_a_query_has_placeholders_and_percent_signs(sql: str, params: Any, conne
 def test_a_column_of_the_key_may_have_the_name_of_a_keyword(connection: Any) -> None:
     quoted = '"order"' if "psycopg" in type(connection).__module__ else "`order`"
     sql = f"SELECT shelf AS {quoted}, id FROM books"
-    assert_law(lambda: query(connection, sql, key=["-order", "id"], page=9))
+    assert_law(lambda: query(sql, connection, key=["-order", "id"], page=9))
 
 
 def test_a_null_is_an_error_and_not_a_skip(connection: Any) -> None:
@@ -97,24 +97,24 @@ def test_a_null_is_an_error_and_not_a_skip(connection: Any) -> None:
     sql = "SELECT id, nullif(id, 20) AS place FROM books"
     for key in (["place", "id"], ["-place", "id"]):
         with pytest.raises(InvalidStepError, match="place is NULL in some row"):
-            next(query(connection, sql, key=key, page=9).open(None))
+            next(query(sql, connection, key=key, page=9).open(None))
 
 
 def test_a_key_of_two_rows_is_refused(connection: Any) -> None:
     given: list[int] = []
     with pytest.raises(InvalidStepError, match=r"^query: two rows have the key \[-3\], and one of"):
-        given.extend(row[0] for row, _ in query(connection, ALL, key="shelf", page=3).open(None))
+        given.extend(row[0] for row, _ in query(ALL, connection, key="shelf", page=3).open(None))
     assert not given
 
 
 def test_a_float_is_refused(connection: Any) -> None:
     with pytest.raises(InvalidStepError, match=r"place cannot be of the key, since 0\.0"):
-        list(query(connection, "SELECT cast(id AS float) AS place FROM books", key="place"))
+        list(query("SELECT cast(id AS float) AS place FROM books", connection, key="place"))
 
 
 def test_rows_may_come_and_go_between_two_pages(connection: Any) -> None:
     found = []
-    for row in query(connection, ALL, key=["-id"], page=9):
+    for row in query(ALL, connection, key=["-id"], page=9):
         found.append(row[0])
         if row[0] == 33:
             ask(connection, "DELETE FROM books WHERE id BETWEEN 20 AND 33")
@@ -125,7 +125,7 @@ def test_rows_may_come_and_go_between_two_pages(connection: Any) -> None:
 def test_connections_are_made_for_each_page_and_leave_no_transaction_open(
     database: DatabaseServer,
 ) -> None:
-    opened = [database.transactions() for _ in query(database.connect, ALL, key="id", page=15)]
+    opened = [database.transactions() for _ in query(ALL, database.connect, key="id", page=15)]
     assert opened == [0] * 40
 
 
@@ -145,7 +145,7 @@ def test_a_connection_is_left_out_of_a_transaction(
     @step
     def visit(step: Step) -> None:
         step.guard(transacting)
-        for row in step.each(query(transacting, ALL, key="id", page=15)):
+        for row in step.each(query(ALL, transacting, key="id", page=15)):
             opened.append(database.transactions())
             if row[0] % 3 == 0:
                 ask(transacting, "UPDATE books SET name = 'done' WHERE id = %s", [row[0]])
@@ -162,7 +162,7 @@ def test_what_the_body_leaves_open_is_refused(transacting: Any, job: Job) -> Non
     @step
     def visit(step: Step) -> None:
         step.guard(transacting)
-        for row in step.each(query(transacting, ALL, key="id", page=15)):
+        for row in step.each(query(ALL, transacting, key="id", page=15)):
             ask(transacting, "UPDATE books SET name = 'done' WHERE id = %s", [row[0]])
 
     assert isinstance(job.execute(visit).error, CheckpointError)
@@ -171,9 +171,9 @@ def test_what_the_body_leaves_open_is_refused(transacting: Any, job: Job) -> Non
 @ONLY_POSTGRES
 def test_a_transaction_of_the_users_is_left_open(transacting: Any) -> None:
     ask(transacting, "DELETE FROM books WHERE id < 5")
-    assert len(list(query(transacting, ALL, key="id", page=15))) == 35
+    assert len(list(query(ALL, transacting, key="id", page=15))) == 35
     transacting.rollback()
-    assert len(list(query(transacting, ALL, key="id", page=15))) == 40
+    assert len(list(query(ALL, transacting, key="id", page=15))) == 40
 
 
 @ONLY_MARIADB
@@ -183,9 +183,9 @@ def test_a_connection_that_does_not_tell_of_its_transaction_is_refused(
     with pytest.raises(
         TypeError, match="a Connection does not tell whether it is in a transaction"
     ):
-        query(transacting, ALL, key="id")
+        query(ALL, transacting, key="id")
     transacting.autocommit(True)
-    assert len(list(query(transacting, ALL, key="id", page=15))) == 40
+    assert len(list(query(ALL, transacting, key="id", page=15))) == 40
     assert database.transactions() == 0
 
 
@@ -208,7 +208,7 @@ def test_a_page_is_read_by_an_index(
     ask(connection, f"ANALYZE {'TABLE ' if database.name == 'mariadb' else ''}books")
     connection.commit()
     asked: list[Any] = []
-    pages = query(Noting(connection, asked), ALL, key=names, page=100, paramstyle="format")
+    pages = query(ALL, Noting(connection, asked), key=names, page=100, paramstyle="format")
     assert next(pages.open([500, 25_500]))[0][0] in (26_500, 24_500)
     for (sql, *given), expected in zip(asked[-2:], PLANS[database.name], strict=True):
         plan = str(ask(connection, f"EXPLAIN {sql}", *given))

@@ -21,7 +21,7 @@ def numbers(step: Step, end: int) -> int:
 
 @step
 def books(step: Step, connection: sqlite3.Connection) -> None:
-    source = query(connection, "SELECT id FROM books", key="id")
+    source = query("SELECT id FROM books", connection, key="id")
     assert_type(source, Source[Any])
     for book in step.each(source):
         assert_type(book, Any)

@@ -62,6 +62,7 @@ def models() -> Any:
         author=models.ForeignKey(author, on_delete=models.CASCADE),
         tags=models.ManyToManyField(tag),
         by_title=staticmethod(lambda: models.F("title").asc()),
+        doubled=staticmethod(lambda: models.F("place") * 2),
     )
     novel = model("Novel", book, Meta=meta(), hero=models.CharField(max_length=20))
     value = model(

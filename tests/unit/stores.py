@@ -162,7 +162,7 @@ class DbApiStore(Store):
         self.connection.execute("CREATE TABLE items (id INTEGER, a INTEGER, b TEXT)")
 
     def source(self, key: Sequence[str], page: int) -> Source[Any]:
-        return query(self.connection, "SELECT * FROM items", key=key, page=page)
+        return query("SELECT * FROM items", self.connection, key=key, page=page)
 
     def insert(self, row: Row) -> None:
         with self.connection:
@@ -187,7 +187,7 @@ class NamedTuples(DbApiStore):
 
     def source(self, key: Sequence[str], page: int) -> Source[Any]:
         sql = "SELECT * FROM items WHERE id >= :least -- all of them\n;"
-        return query(self.connection, sql, {"least": -100}, key=key, page=page)
+        return query(sql, self.connection, {"least": -100}, key=key, page=page)
 
 
 class Dicts(DbApiStore):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -130,6 +131,22 @@ def test_an_unknown_column_is_an_error(file: Path) -> None:
         list(parquet_rows(file, columns=["nam", "id", "di"]))
 
 
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        ("id", "found str: give ['id']"),
+        (5, "found int"),
+        (["id", 5], "found int in it"),
+        ([None], "found None in it"),
+    ],
+)
+@pytest.mark.parametrize("make", [parquet_rows, parquet_batches])
+def test_columns_are_a_list_of_names(make: Any, columns: Any, found: str, file: Path) -> None:
+    with pytest.raises(TypeError) as refusal:
+        make(file, columns=columns)
+    assert str(refusal.value) == f"columns takes a list of names, {found}"
+
+
 def test_batches_hold_rows_of_one_row_group(file: Path) -> None:
     assert [ids(batch.to_pylist()) for batch in parquet_batches(file, size=3)] == [
         [0, 1, 2],
@@ -144,6 +161,13 @@ def test_batches_hold_rows_of_one_row_group(file: Path) -> None:
 def test_a_batch_has_a_row_at_least(file: Path) -> None:
     with pytest.raises(ValueError, match="must be at least 1, found 0"):
         parquet_batches(file, size=0)
+
+
+@pytest.mark.parametrize("size", ["x", 2.0, True, None])
+def test_the_size_of_a_batch_is_a_number(size: Any, file: Path) -> None:
+    with pytest.raises(TypeError) as refusal:
+        parquet_batches(file, size=size)
+    assert str(refusal.value) == f"the size of a batch is an int, found {size!r}"
 
 
 def test_the_total_are_the_rows(folder: Path) -> None:
@@ -341,6 +365,38 @@ def test_a_cursor_of_another_form_is_an_error(start: Any, file: Path) -> None:
 def test_a_data_set_that_is_no_files_is_refused() -> None:
     with pytest.raises(TypeError, match="a data set of files is wanted"):
         list(parquet_rows(ds.dataset(table([1]))))
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (lambda file: None, "found None"),
+        (lambda file: 5, "found int"),
+        (lambda file: bytes(file), "found bytes"),
+        (lambda file: Path, "found the class Path"),
+        (lambda file: BytesIO(file.read_bytes()), "found BytesIO: give its path"),
+        (lambda file: [file, None], "found None in it"),
+        (lambda file: [BytesIO(file.read_bytes())], "found BytesIO in it: give its path"),
+        (
+            lambda file: pq.ParquetFile(BytesIO(file.read_bytes())),
+            "found ParquetFile: give its path",
+        ),
+        (lambda file: table([1]), "found Table"),
+    ],
+)
+@pytest.mark.parametrize("make", [parquet_rows, parquet_batches])
+def test_what_is_no_file_is_refused(
+    make: Any, given: Callable[[Path], Any], found: str, file: Path
+) -> None:
+    with pytest.raises(TypeError) as refusal:
+        make(given(file))
+    assert str(refusal.value) == (
+        "Parquet is read from a path, a folder, a list of paths or a data set of pyarrow, " + found
+    )
+
+
+def test_files_may_be_found_by_a_generator(folder: Path) -> None:
+    assert len(list(parquet_rows(path for path in sorted(folder.rglob("*.parquet"))))) == 6
 
 
 def test_without_pyarrow_it_says_what_is_missing(

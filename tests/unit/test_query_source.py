@@ -6,7 +6,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, get_args
 
 import pytest
+from sqlalchemy import column, create_engine, select, text
+from sqlalchemy.orm import sessionmaker
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
 from rq_steps.sources import query
@@ -67,47 +69,75 @@ def job(request: pytest.FixtureRequest) -> Job:
 )
 @pytest.mark.parametrize("key", ["id", ["-city", "id"], ["city", "-name"]])
 def test_any_query_is_read_in_pages(sql: str, params: Any, key: Any, connection: Any) -> None:
-    source = query(connection, sql, params, key=key, page=3)
+    source = query(sql, connection, params, key=key, page=3)
     assert len(list(source)) == 10
-    assert_law(lambda: query(connection, sql, params, key=key, page=3))
+    assert_law(lambda: query(sql, connection, params, key=key, page=3))
 
 
 def test_the_names_of_columns_are_those_of_the_query_whatever_their_case(connection: Any) -> None:
-    source = query(connection, "SELECT id AS Number FROM users", key="NUMBER", page=3)
+    source = query("SELECT id AS Number FROM users", connection, key="NUMBER", page=3)
     assert list(source) == [(number,) for number in range(10)]
 
 
 def test_rows_are_what_the_driver_gives(connection: Any) -> None:
     connection.row_factory = sqlite3.Row
-    first = next(iter(query(connection, ALL, key="id")))
+    first = next(iter(query(ALL, connection, key="id")))
     assert isinstance(first, sqlite3.Row)
     assert first.keys() == ["id", "name", "city"]
 
 
 def test_a_count_is_made_when_it_is_asked_for(connection: Any) -> None:
     sql = "SELECT * FROM users WHERE id > ?"
-    assert query(connection, sql, (3,), key="id").total is None
-    assert query(connection, sql, (3,), key="id", count=True).total == 6
+    assert query(sql, connection, (3,), key="id").total is None
+    assert query(sql, connection, (3,), key="id", count=True).total == 6
     connection.row_factory = lambda cursor, row: {cursor.description[0][0]: row[0]}
-    assert query(connection, sql, (3,), key="id", count=True).total == 6
+    assert query(sql, connection, (3,), key="id", count=True).total == 6
 
 
 @pytest.mark.parametrize("key", ["", "-", "a b", "lower(name)", '"id"', "q.id", "1", "id;", "id--"])
 def test_a_key_is_names_of_columns(key: str, connection: Any) -> None:
     with pytest.raises(ValueError, match=r"^key takes names of columns, found .* name it with AS$"):
-        query(connection, ALL, key=key)
+        query(ALL, connection, key=key)
 
 
 @pytest.mark.parametrize("key", [[], ["id", "id"], ["id", "-id"]])
 def test_a_key_has_each_column_once(key: list[str], connection: Any) -> None:
     with pytest.raises(ValueError, match=r"^key must be one or more columns, each of them once"):
-        query(connection, ALL, key=key)
+        query(ALL, connection, key=key)
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        (None, "found None"),
+        (1, "found int"),
+        ([None], "found None in it"),
+        (["id", 1], "found int in it"),
+        ({"id", "name"}, "found set"),
+        (b"id", "found bytes"),
+        (column("id"), "found ColumnClause"),
+    ],
+)
+def test_a_key_is_text(key: Any, found: str, connection: Any) -> None:
+    with pytest.raises(TypeError) as refusal:
+        query(ALL, connection, key=key)
+    assert str(refusal.value) == f"key takes names, as text or a list of it, {found}"
+
+
+def test_a_key_that_is_not_among_the_columns_of_the_query_is_an_error(connection: Any) -> None:
+    source = query("SELECT name, city FROM users", connection, key=["city", "id"])
+    with pytest.raises(InvalidStepError) as refusal:
+        list(source)
+    assert str(refusal.value) == (
+        "query: found the columns name, city, expected one id among them, for the key: "
+        "select it, too"
+    )
 
 
 def test_rows_that_do_not_tell_their_key_are_refused(connection: Any) -> None:
     connection.row_factory = lambda cursor, row: object()
     with pytest.raises(InvalidStepError, match="its rows are of type object, and do not tell"):
-        list(query(connection, ALL, key="id"))
+        list(query(ALL, connection, key="id"))
 
 
 # Keys in which rows could be skipped
@@ -120,7 +150,7 @@ def test_a_key_of_two_rows_is_an_error_before_either_is_handed_out(
     connection.execute("INSERT INTO users VALUES (4, 'x', 'x')")
     connection.commit()
     given: list[int] = []
-    source = query(connection, ALL, key="id", page=page)
+    source = query(ALL, connection, key="id", page=page)
     with pytest.raises(InvalidStepError, match=r"^query: two rows have the key \[4\], and one of"):
         given.extend(row[0] for row, _ in source.open(None))
     assert 4 not in given
@@ -129,14 +159,14 @@ def test_a_key_of_two_rows_is_an_error_before_either_is_handed_out(
 def test_a_key_that_is_two_rows_by_the_time_of_the_resume_is_an_error(connection: Any) -> None:
     connection.execute("INSERT INTO users VALUES (4, 'x', 'x')")
     with pytest.raises(InvalidStepError, match=r"^query: two rows have the key \[4\]"):
-        list(query(connection, ALL, key="id").open([4]))
+        list(query(ALL, connection, key="id").open([4]))
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 4, 5])
 def test_what_the_database_takes_for_one_key_is_an_error_too(page: int, connection: Any) -> None:
     """Its collation ignores case: of "n3" and "N3", neither is behind the other."""
     connection.execute("INSERT INTO users VALUES (99, 'N3', 'x')")
-    source = query(connection, ALL, key="name", page=page)
+    source = query(ALL, connection, key="name", page=page)
 
     def resumed_at_each() -> None:
         for _, cursor in source.open(None):
@@ -155,11 +185,11 @@ def test_a_null_in_the_key_is_an_error_before_anything_is_handed_out(
 ) -> None:
     connection.execute("INSERT INTO users VALUES (4, NULL, 'x')")
     with pytest.raises(InvalidStepError, match=r"^query: name is NULL in some row, which is "):
-        next(query(connection, ALL, key=key, page=2).open(None))
+        next(query(ALL, connection, key=key, page=2).open(None))
 
 
 def test_a_null_that_came_meanwhile_is_an_error_in_the_end(connection: Any) -> None:
-    given = query(connection, ALL, key="name", page=2).open(None)
+    given = query(ALL, connection, key="name", page=2).open(None)
     assert [row[0] for row, _ in islice(given, 9)] == list(range(9))
     connection.execute("INSERT INTO users VALUES (99, NULL, 'x')")
     assert next(given)[0][0] == 9
@@ -170,7 +200,7 @@ def test_a_null_that_came_meanwhile_is_an_error_in_the_end(connection: Any) -> N
 def test_a_float_in_the_key_is_refused(connection: Any) -> None:
     sql = "SELECT id / 10.0 AS weight FROM users"
     with pytest.raises(InvalidStepError) as refusal:
-        list(query(connection, sql, key="weight"))
+        list(query(sql, connection, key="weight"))
     assert str(refusal.value) == (
         "query: weight cannot be of the key, since 0.0 of type float is not exact"
     )
@@ -186,11 +216,12 @@ def test_a_function_makes_a_connection_for_each_page_which_is_closed(path: Path)
         made.append(sqlite3.connect(path))
         return made[-1]
 
-    for _ in query(connect, ALL, key="id", page=3):
+    for _ in query(ALL, connect, key="id", page=3):
         for connection in made:
             with pytest.raises(sqlite3.ProgrammingError, match="closed"):
                 connection.execute("SELECT 1")
-    assert len(list(query(partial(sqlite3.connect, path), ALL, key="id", page=3))) == 10
+    assert len(made) == 6  # four pages, and what is looked at before and behind them
+    assert len(list(query(ALL, partial(sqlite3.connect, path), key="id", page=3))) == 10
 
 
 def test_a_pool_is_given_its_connection_back_after_each_page(connection: Any) -> None:
@@ -203,23 +234,23 @@ def test_a_pool_is_given_its_connection_back_after_each_page(connection: Any) ->
         yield connection
         out -= 1
 
-    for _ in query(from_pool, ALL, key="id", page=3):
+    for _ in query(ALL, from_pool, key="id", page=3):
         assert out == 0
 
 
 def test_a_transaction_of_the_users_is_left_open(connection: Any, job: Job) -> None:
     connection.execute("DELETE FROM users WHERE id < 5")
-    assert len(list(query(connection, ALL, key="id", page=3))) == 5
+    assert len(list(query(ALL, connection, key="id", page=3))) == 5
     assert connection.in_transaction
     connection.rollback()
-    assert len(list(query(connection, ALL, key="id", page=3))) == 10
+    assert len(list(query(ALL, connection, key="id", page=3))) == 10
 
 
 def test_what_the_body_leaves_open_is_refused_by_the_guard(connection: Any, job: Job) -> None:
     @step
     def visit(step: Step, commit: bool) -> None:
         step.guard(connection)
-        for row in step.each(query(connection, ALL, key="id", page=3)):
+        for row in step.each(query(ALL, connection, key="id", page=3)):
             connection.execute("UPDATE users SET city = 'new' WHERE id = ?", [row[0]])
             if commit:
                 connection.commit()
@@ -354,9 +385,44 @@ def test_placeholders_are_in_the_style_of_the_driver(
     sql = f"SELECT * FROM users WHERE {where}"
     with closing(kind(path, style)) as connection:
         for key in ("id", ["-city", "name", "id"]):
-            source = query(connection, sql, params, key=key, page=3)
+            source = query(sql, connection, params, key=key, page=3)
             assert sorted(row[0] for row in source) == list(range(10))
-            assert_law(lambda: query(connection, sql, params, key=key, page=3))  # noqa: B023
+            assert_law(lambda: query(sql, connection, params, key=key, page=3))  # noqa: B023
+
+
+@pytest.mark.parametrize("makes", [False, True])
+def test_a_driver_that_does_not_tell_its_style_is_refused_before_the_first_row(
+    makes: bool, path: Path
+) -> None:
+    with closing(TellsByInfo(path)) as connection:
+        given = partial(TellsByInfo, path) if makes else connection
+        with pytest.raises(InvalidStepError, match=r"TellsByInfo has no paramstyle: give the driv"):
+            next(query(ALL, given, key="id").open(None))
+
+
+@pytest.mark.parametrize("style", ["nope", "", 5, ["qmark"]])
+def test_a_style_that_does_not_exist_is_refused(style: Any, connection: Any) -> None:
+    with pytest.raises(ValueError, match=r"^paramstyle is one of qmark, numeric, .*, found ") as no:
+        query(ALL, connection, key="id", paramstyle=style)
+    assert str(no.value).endswith(f"found {style!r}")
+
+
+@pytest.mark.parametrize("cursor", [None, [4]])
+def test_a_style_that_the_driver_does_not_take_is_refused_before_the_first_row(
+    cursor: Any, connection: Any
+) -> None:
+    source = query(ALL, connection, key="id", paramstyle="format")
+    with pytest.raises(InvalidStepError) as refusal:
+        next(source.open(cursor))
+    assert str(refusal.value) == (
+        "query: found paramstyle='format', which Connection does not take: give the driver's"
+    )
+    assert isinstance(refusal.value.__cause__, sqlite3.OperationalError)
+
+
+def test_a_query_that_fails_does_so_before_its_style_is_looked_at(connection: Any) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        list(query("SELECT * FROM nowhere", connection, key="id", paramstyle="format"))
 
 
 def as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
@@ -372,7 +438,7 @@ def test_a_percent_sign_is_left_alone_where_the_driver_does_not_halve_it(
     with closing(TellsByInfo(path, "pyformat")) as connection:
         connection.halves = False
         connection.inner.row_factory = factory
-        source = query(connection, sql, key=["-rest", "id"], page=3, paramstyle="pyformat")
+        source = query(sql, connection, key=["-rest", "id"], page=3, paramstyle="pyformat")
         found = [row["year"] if factory else row[2] for row in source]
         assert len([sql for sql, _ in connection.asked if "rq_steps_percent" in sql]) == 1
     assert found == ["2024"] * 10
@@ -380,9 +446,7 @@ def test_a_percent_sign_is_left_alone_where_the_driver_does_not_halve_it(
 
 def test_a_style_may_be_given(path: Path) -> None:
     with closing(TellsByInfo(path, "format")) as connection:
-        with pytest.raises(InvalidStepError, match=r"TellsByInfo has no paramstyle: give the driv"):
-            list(query(connection, ALL, key="id", page=3))
-        source = query(connection, ALL, key="id", page=3, paramstyle="format")
+        source = query(ALL, connection, key="id", page=3, paramstyle="format")
         assert len(list(source)) == 10
 
 
@@ -393,7 +457,7 @@ def test_a_connection_is_left_out_of_a_transaction(
     @step
     def visit(step: Step) -> int:
         step.guard(connection)
-        source = query(connection, ALL, key="id", page=3, paramstyle="qmark")
+        source = query(ALL, connection, key="id", page=3, paramstyle="qmark")
         return sum(1 for _ in step.each(source))
 
     with closing(kind(path)) as connection:
@@ -409,26 +473,26 @@ def test_a_connection_is_left_out_of_a_transaction(
 def test_a_connection_is_left_out_of_a_transaction_by_a_query_that_fails(path: Path) -> None:
     with closing(TellsByInfo(path)) as connection:
         with pytest.raises(sqlite3.OperationalError):
-            list(query(connection, "SELECT * FROM nothing", key="id"))
+            list(query("SELECT * FROM nothing", connection, key="id", paramstyle="qmark"))
         assert not connection.inner.in_transaction
 
 
 def test_a_column_of_the_key_is_one_column_of_the_query(path: Path) -> None:
     with closing(Renaming(path)) as connection:
-        source = query(connection, ALL, key="id", paramstyle="qmark")
-        with pytest.raises(InvalidStepError, match=r"column id is wanted for the key, found x, x"):
+        source = query(ALL, connection, key="id", paramstyle="qmark")
+        with pytest.raises(InvalidStepError, match=r"the columns x, x, x, expected one id among "):
             list(source)
 
 
 def test_a_connection_that_does_not_tell_of_its_transaction_is_refused(path: Path) -> None:
     with closing(Driver(path)) as connection:
         with pytest.raises(TypeError) as refusal:
-            query(connection, ALL, key="id")
+            query(ALL, connection, key="id")
         assert str(refusal.value) == (
             "query: a Driver does not tell whether it is in a transaction, and one could "
             "stay open: give a function that makes a connection"
         )
-    assert len(list(query(partial(Driver, path), ALL, key="id", page=3, paramstyle="qmark"))) == 10
+    assert len(list(query(ALL, partial(Driver, path), key="id", page=3, paramstyle="qmark"))) == 10
 
 
 class AutocommittingByMethod(Driver):
@@ -447,15 +511,15 @@ class AutocommittingByMethod(Driver):
 @pytest.mark.parametrize("kind", [Autocommitting, AutocommittingByMethod])
 def test_a_connection_that_commits_by_itself_need_not_tell(kind: type[Driver], path: Path) -> None:
     with closing(kind(path)) as connection:
-        source = query(connection, ALL, key="id", page=3, paramstyle="qmark")
+        source = query(ALL, connection, key="id", page=3, paramstyle="qmark")
         assert len(list(source)) == 10
 
 
 def test_no_page_has_an_offset(path: Path) -> None:
     """Nor a condition that an index does not answer: as many selects as it has columns do."""
     with closing(TellsByInfo(path)) as connection:
-        list(query(connection, ALL + ";", key=["-city", "id"], page=4, paramstyle="qmark"))
-        pages = [asked for asked in connection.asked if "q.*" in asked[0]]
+        list(query(ALL + ";", connection, key=["-city", "id"], page=4, paramstyle="qmark"))
+        pages = [asked for asked in connection.asked if "LIMIT 5" in asked[0]]
     assert len(pages) == 5
     select, order = f"SELECT q.* FROM (\n{ALL}\n) q WHERE", "ORDER BY q.city DESC, q.id ASC LIMIT 5"
     assert pages[0] == (f"{select} 1 = 1 {order}", None)
@@ -475,11 +539,60 @@ def test_a_page_costs_the_same_wherever_it_is(key: list[str], connection: Any) -
     connection.set_progress_handler(lambda: steps.append(None), 10)
     for number in (20, 10_000, 19_980):
         steps.clear()
-        next(query(connection, "SELECT * FROM parcels", key=key, page=5).open(["c", number]))
+        next(query("SELECT * FROM parcels", connection, key=key, page=5).open(["c", number]))
         assert 0 < len(steps) < 50
 
 
-@pytest.mark.parametrize("connection", [None, 5, "postgresql://", object()])
-def test_what_is_no_connection_is_refused(connection: object) -> None:
-    with pytest.raises(TypeError, match=r"^query reads through a connection of a DB-API driver"):
-        query(connection, ALL, key="id")
+NO_CONNECTIONS: list[tuple[Any, str]] = [
+    (None, "found None"),
+    (5, "found int"),
+    ("postgresql://me:secret@host", "found str"),
+    (object(), "found object"),
+    (lambda: "x.db", "the function gave str"),
+    (lambda: nullcontext("x.db"), "the function gave str"),
+    (create_engine("sqlite://"), "found Engine: give engine.raw_connection"),
+    (create_engine("sqlite://").connect, "the function gave Connection: give engine.raw_connecti"),
+    (sessionmaker(create_engine("sqlite://")), "the function gave Session: give engine.raw_conne"),
+]
+
+
+@pytest.mark.parametrize(("connection", "found"), NO_CONNECTIONS)
+def test_what_is_no_connection_is_refused(connection: Any, found: str) -> None:
+    with pytest.raises(TypeError) as refusal:
+        list(query(ALL, connection, key="id"))
+    assert str(refusal.value).startswith(
+        "query reads through a connection of a DB-API driver or a function that makes one, " + found
+    )
+
+
+def test_the_connection_of_an_engine_is_read_through(path: Path) -> None:
+    engine = create_engine(f"sqlite:///{path}")
+    assert len(list(query(ALL, engine.raw_connection, key="id", page=3))) == 10
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        (None, "found None"),
+        (b"SELECT 1", "found bytes"),
+        (select(1), "found Select: use rows(select, engine)"),
+        (text(ALL), "found TextClause: give its text"),
+    ],
+)
+def test_the_sql_is_a_text(sql: Any, found: str, connection: Any) -> None:
+    with pytest.raises(TypeError) as refusal:
+        query(sql, connection, key="id")
+    assert str(refusal.value) == "query takes its SQL as text, " + found
+
+
+@pytest.mark.parametrize("makes", [False, True])
+def test_a_connection_before_the_sql_is_told_its_place(makes: bool, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        given: Any = partial(sqlite3.connect, path) if makes else connection
+        with pytest.raises(TypeError) as refusal:
+            query(given, ALL, key="id")
+    found = "partial" if makes else "Connection"
+    assert str(refusal.value) == (
+        f"query takes its SQL as text, found {found}: the SQL comes first, query(sql, connection)"
+    )

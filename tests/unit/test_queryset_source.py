@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
-from rq_steps.sources import query, queryset
+from rq_steps.sources import query, queryset, source_of
 from tests.unit.law import assert_law
 from tests.unit.memory import Job
 from tests.unit.models import models
@@ -118,10 +118,37 @@ def test_what_is_no_queryset_is_told_what_to_do(
     assert advice in str(error)
 
 
-@pytest.mark.parametrize("other", [None, [], "Book", object()])
-def test_only_a_queryset_is_taken(other: Any, django: Any) -> None:
-    with pytest.raises(TypeError, match=r"^queryset takes a QuerySet of Django, found "):
-        queryset(other)
+def test_a_model_is_told_what_to_do(shop: Any, job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(shop.Book)
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert str(error).startswith(
+        "found the class Book, which cannot be iterated: use step.each(Book.objects.all())"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda shop: None, "found None"),
+        (lambda shop: [], "found list"),
+        (lambda shop: "Book", "found str"),
+        (lambda shop: dict, "found the class dict"),
+        (lambda shop: shop.Book, "found the class Book: give Book.objects.all()"),
+        (lambda shop: shop.Book.objects, "found Manager: give its all()"),
+        (
+            lambda shop: shop.Book.objects.raw("SELECT 1 AS id"),
+            "found RawQuerySet: use query(sql, connection, key=...), with the same SQL",
+        ),
+    ],
+)
+def test_only_a_queryset_is_taken(make: Callable[[Any], Any], found: str, shop: Any) -> None:
+    with pytest.raises(TypeError) as refusal:
+        queryset(make(shop))
+    assert str(refusal.value) == f"queryset takes a QuerySet of Django, {found}"
 
 
 # What is handed out
@@ -192,6 +219,12 @@ def test_a_key_with_the_primary_key_or_a_unique_constraint_is_taken(key: Any, sh
     assert_law(lambda: queryset(shop.Book.objects.all(), key=key, page=3))
 
 
+def grouped(books: Any) -> Any:
+    from django.db.models import Count  # type: ignore[import-untyped]  # it ships no types
+
+    return books.annotate(number=Count("id"))
+
+
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "not unique": (
         lambda books: queryset(books, key=["shelf", "-author"]),
@@ -239,6 +272,30 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda books: queryset(books.union(books)),
         "a union has no pages: iterate its querysets one by one",
     ),
+    "slice": (
+        lambda books: queryset(books[:5]),
+        "it is a slice, and pages have their own: break the loop instead",
+    ),
+    "slice as it is": (
+        lambda books: source_of(books[2:]),
+        "it is a slice, and pages have their own: break the loop instead",
+    ),
+    "groups": (
+        lambda books: queryset(grouped(books.values("shelf"))),
+        "it has GROUP BY, and groups have no key that is known: use query(sql, connection, key=",
+    ),
+    "groups with a key": (
+        lambda books: queryset(grouped(books.values_list("shelf", "place")), key="shelf"),
+        "the key shelf is not known to be unique",
+    ),
+    "groups as they are": (
+        lambda books: source_of(grouped(books.values("shelf", "author"))),
+        "it has GROUP BY, and groups have no key that is known",
+    ),
+    "groups by an expression": (
+        lambda books: queryset(grouped(books.values(named=books.model.doubled()))),
+        "it has GROUP BY, and groups have no key that is known",
+    ),
     "deferred": (
         lambda books: list(queryset(books.defer("shelf"), key=["shelf", "id"])),
         "shelf is of the key, and must not be deferred",
@@ -276,9 +333,39 @@ def test_a_queryset_in_which_rows_could_be_skipped_is_refused(why: str, shop: An
     assert "\n" not in str(refusal.value)
 
 
-def test_a_slice_is_refused_by_django(shop: Any) -> None:
-    with pytest.raises(TypeError, match="slice"):
-        queryset(shop.Book.objects.all()[:5])
+def test_groups_whose_fields_are_unique_are_read(shop: Any) -> None:
+    from django.db.models import Count
+
+    books = shop.Book.objects
+    for grouped in (
+        books.annotate(number=Count("tags")),
+        books.annotate(number=Count("tags")).values("id", "number"),
+        books.values("id", "shelf").annotate(number=Count("tags")),
+    ):
+        assert len(list(queryset(grouped, page=3))) == 10
+    by_title = books.values("title").annotate(number=Count("tags"))
+    assert len(list(queryset(by_title, key="title", page=3))) == 10
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        (5, "found int"),
+        ([None], "found None in it"),
+        ({"id"}, "found set"),
+        (lambda shop: [shop.Book.id], "found DeferredAttribute in it"),
+    ],
+)
+def test_a_key_is_text(key: Any, found: str, shop: Any) -> None:
+    with pytest.raises(TypeError) as refusal:
+        queryset(shop.Book.objects.all(), key=key(shop) if callable(key) else key)
+    assert str(refusal.value) == f"key takes names, as text or a list of it, {found}"
+
+
+@pytest.mark.parametrize("key", [[], (), ["id", "-id"]])
+def test_a_key_has_each_field_once(key: Any, shop: Any) -> None:
+    with pytest.raises(ValueError, match=r"^key must be one or more columns, each of them once"):
+        queryset(shop.Book.objects.all(), key=key)
 
 
 def test_rows_that_a_join_gives_twice_may_be_made_distinct(shop: Any) -> None:
@@ -353,10 +440,10 @@ def test_a_loop_within_an_atomic_block_is_refused(shop: Any, job: Job, django: A
 def test_djangos_connection_is_one_of_the_db_api(shop: Any, job: Job, django: Any) -> None:
     sql = "SELECT id, title FROM unit_book WHERE title LIKE 't%%' AND id > %s"
     for key in ("id", ["-title", "id"]):
-        source = query(django.connection, sql, [2], key=key, page=3, paramstyle="format")
+        source = query(sql, django.connection, [2], key=key, page=3)
         assert sorted(row[0] for row in source) == list(range(3, 11))
     sql = "SELECT id, title FROM unit_book WHERE title LIKE 't%'"
-    source = query(django.connection, sql, key="id", page=3, paramstyle="format")
+    source = query(sql, django.connection, key="id", page=3)
     assert len(list(source)) == 10
 
 
@@ -370,7 +457,7 @@ from rq_steps.sources import *
 from rq_steps.sources import query, queryset, rows, source_of
 import sqlite3
 source_of([1]); source_of(range(3)); source_of(iter(()))
-list(query(sqlite3.connect(":memory:"), "SELECT 1 AS id", key="id"))
+list(query("SELECT 1 AS id", sqlite3.connect(":memory:"), key="id"))
 loaded = {"django", "sqlalchemy"} & set(sys.modules)
 assert not loaded, loaded
 """

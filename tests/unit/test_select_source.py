@@ -31,6 +31,7 @@ from sqlalchemy import (
     Uuid,
     create_engine,
     delete,
+    desc,
     event,
     func,
     insert,
@@ -191,14 +192,32 @@ def test_a_count_is_made_when_it_is_asked_for_and_once(
 # What is refused
 
 CITIES = select(User.city).group_by(User.city)
+CITY = CITIES.subquery("cities")
+BOTH = union_all(select(User.id), select(User.id))
 REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
     "no primary key": (
-        lambda engine: rows(select(CITIES.subquery()), engine),
+        lambda engine: rows(select(Table("bare", MetaData(), Column("id", Integer))), engine),
         "what it is from has no primary key: give key=",
     ),
     "nothing to select from": (
         lambda engine: rows(select(func.now()), engine),
-        "what it is from has no primary key: give key=",
+        "it is from nothing, expected a table, whose metadata tell the key: use query(sql, engine",
+    ),
+    "a subquery to select from": (
+        lambda engine: rows(select(CITIES.subquery()), engine),
+        "it is from Subquery, expected a table, whose metadata tell the key: use query(sql, engine",
+    ),
+    "a union to select from": (
+        lambda engine: rows(select(BOTH.subquery()), engine),
+        "it is from Subquery, expected a table, whose metadata tell the key: use query(sql, engine",
+    ),
+    "column of a subquery alone": (
+        lambda engine: rows(select(one := select(User).subquery()), engine, key=one.c.id),
+        "it is from Subquery, expected a table, whose metadata tell the key: use query(sql, engine",
+    ),
+    "column of a subquery beside a table": (
+        lambda engine: rows(select(User, CITY).join(CITY, text("1")), engine, key=CITY.c.city),
+        "cities.city is of Subquery, expected a column of a table that it is from",
     ),
     "not unique": (
         lambda engine: rows(select(User), engine, key=[User.city, User.born]),
@@ -212,7 +231,6 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
         lambda engine: rows(select(User), engine, key=User.name),
         "the key users.name is not known to be unique",
     ),
-    "no column": (lambda engine: rows(select(User), engine, key=[]), "the key nothing is not"),
     "nullable": (
         lambda engine: rows(select(User), engine, key=[User.email, User.id]),
         "users.email may be NULL (nullable), which is before and behind no other",
@@ -237,11 +255,34 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
         lambda engine: rows(select(User), engine, key=func.lower(User.code)),
         "lower(users.code) is no column of a table that it is from",
     ),
-    "column of a subquery": (
-        lambda engine: rows(select(one := select(User).subquery()), engine, key=one.c.id),
-        "is no column of a table that it is from",
+    "name": (
+        lambda engine: rows(select(User), engine, key="id"),
+        "found the name 'id' in the key, expected the column: give User.id",
     ),
-    "name": (lambda engine: rows(select(User), engine, key="id"), "id is no column of a table"),
+    "names": (
+        lambda engine: rows(select(Order, User.name), engine, key=["city", "name"]),
+        "found the name 'city' in the key, expected the column: give User.city",
+    ),
+    "name for descending": (
+        lambda engine: rows(select(User.name), engine, key=["-id"]),
+        "found the name '-id' in the key, expected the column: give User.id.desc()",
+    ),
+    "name and direction": (
+        lambda engine: rows(select(User), engine, key=desc("id")),
+        "found the name 'id' in the key, expected the column: give User.id",
+    ),
+    "name of a column of a table without a class": (
+        lambda engine: rows(select(Base.metadata.tables["users"]), engine, key="id"),
+        "found the name 'id' in the key, expected the column: give users.c.id",
+    ),
+    "name of a column of an alias": (
+        lambda engine: rows(select(aliased(User)), engine, key="id"),
+        "found the name 'id' in the key, expected the column: give the column itself",
+    ),
+    "name of nothing": (
+        lambda engine: rows(select(User), engine, key="numbr"),
+        "numbr is no column of a table that it is from",
+    ),
     "place of NULLs": (
         lambda engine: rows(select(User), engine, key=User.id.desc().nulls_last()),
         "a key is of columns, their asc() or desc(), found users.id DESC NULLS LAST",
@@ -258,7 +299,7 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
     "fetch": (lambda engine: rows(select(User).fetch(5), engine), "it has LIMIT or OFFSET"),
     "group by": (
         lambda engine: rows(CITIES, engine),
-        "it has GROUP BY, and pages have their own: select from it as a subquery",
+        "it has GROUP BY, and groups have no key that is known: use query(sql, engine.raw_conn",
     ),
     "distinct without the key": (
         lambda engine: rows(select(User.city).distinct(), engine),
@@ -308,27 +349,134 @@ def test_a_row_that_a_join_gives_twice_is_an_error_before_it_is_handed_out(engin
     assert given == [1]
 
 
-@pytest.mark.parametrize("bind", [None, "sqlite://", object, Session])
-def test_what_reads_no_rows_is_refused(bind: Any) -> None:
-    with pytest.raises(TypeError, match=r"^rows reads through an Engine, Connection, Session or "):
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        (5, "found int"),
+        ([None], "found None"),
+        (True, "found bool"),
+        ([[User.id]], "found list"),
+        ({User.id}, "found set"),
+        (User, "found the class User"),
+        (text("id"), "found TextClause"),
+    ],
+)
+def test_a_key_is_of_columns(key: Any, found: str, engine: Engine) -> None:
+    with pytest.raises(TypeError) as refusal:
+        rows(select(User), engine, key=key)
+    assert str(refusal.value) == (
+        f"key takes a column, as User.id or table.c.id, or a list of them, {found}"
+    )
+
+
+@pytest.mark.parametrize("key", [[], ()])
+def test_a_key_has_a_column_at_least(key: Any, engine: Engine) -> None:
+    with pytest.raises(ValueError, match=r"^key must be one or more columns, found none$"):
+        rows(select(User), engine, key=key)
+
+
+@pytest.mark.parametrize(
+    ("bind", "found"),
+    [
+        (None, "found None"),
+        ("sqlite://", "found str"),
+        (object, "found the class object"),
+        (Session, "found the class Session: give Session(engine)"),
+    ],
+)
+def test_what_reads_no_rows_is_refused(bind: Any, found: str) -> None:
+    with pytest.raises(TypeError) as refusal:
         rows(select(User), bind)
+    assert str(refusal.value) == (
+        f"rows reads through an Engine, Connection, Session or sessionmaker of SQLAlchemy, {found}"
+    )
 
 
-def test_only_a_select_is_taken(engine: Engine) -> None:
-    for other in (User, text("SELECT 1"), union_all(select(User.id), select(User.id))):
-        with pytest.raises(TypeError, match=r"^rows takes a select of SQLAlchemy, found "):
-            rows(other, engine)  # type: ignore[arg-type]  # that is what is tested
+OTHERS: list[tuple[Callable[[Session], Any], str]] = [
+    (lambda _: User, "found the class User: give select(User)"),
+    (lambda _: aliased(User), "found AliasedClass: give select(...) of it"),
+    (lambda _: Base.metadata.tables["users"], "found Table: give select(...) of it"),
+    (lambda _: CITY, "found Subquery: give select(...) of it"),
+    (
+        lambda _: text("SELECT 1"),
+        "found TextClause: for SQL use query(sql, engine.raw_connection, key=...)",
+    ),
+    (
+        lambda _: text("SELECT 1").columns(User.id),
+        "found TextualSelect: for SQL use query(sql, engine.raw_connection, key=...)",
+    ),
+    (lambda _: "SELECT 1", "found str: for SQL use query(sql, engine.raw_connection, key=...)"),
+    (
+        lambda _: BOTH,
+        "give its selects one by one, or use query(sql, engine.raw_connection, key=...)",
+    ),
+    (lambda session: session.query(User), "found Query: give select(...)"),
+    (lambda session: session.execute(select(User)), "Result: give the select itself"),
+    (lambda session: session.scalars(select(User)), "found ScalarResult: give the select itself"),
+    (lambda _: None, "found None"),
+    (lambda _: int, "found the class int"),
+]
 
 
-@pytest.mark.parametrize("make", [lambda _: select(User), lambda session: session.query(User)])
-def test_a_bare_select_is_refused_and_told_what_it_needs(make: Any, job: Job) -> None:
+@pytest.mark.parametrize(("make", "found"), OTHERS)
+def test_only_a_select_is_taken(make: Callable[[Session], Any], found: str, engine: Engine) -> None:
+    with Session(engine) as session, pytest.raises(TypeError) as refusal:
+        rows(make(session), engine)
+    assert str(refusal.value).startswith("rows takes a select of SQLAlchemy, found ")
+    assert str(refusal.value).endswith(found)
+
+
+BARE: list[Callable[[Session], Any]] = [
+    lambda _: select(User),
+    lambda _: BOTH,
+    lambda _: Base.metadata.tables["users"],
+    lambda _: aliased(User),
+    lambda session: session.query(User),
+    lambda session: session.execute(select(User)),
+    lambda session: session.scalars(select(User)),
+    lambda session: session.execute(select(User.id)).mappings(),
+    lambda session: session.connection().execute(select(User.id)),
+]
+
+
+@pytest.mark.parametrize("make", BARE)
+def test_a_bare_select_or_what_it_gave_is_refused_and_told_what_it_needs(
+    make: Callable[[Session], Any], engine: Engine, job: Job
+) -> None:
     @step
     def visit(step: Step) -> None:
-        step.each(make(Session()))
+        with Session(engine) as session:
+            step.each(make(session))
 
     error = job.execute(visit).error
     assert isinstance(error, TypeError)
+    assert str(error).startswith("step.each takes no ")
     assert "use step.each(rows(select(...), engine)), with rq_steps.sources.rows" in str(error)
+
+
+def test_a_mapped_class_is_refused_and_told_what_it_needs(job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(User)  # type: ignore[call-overload]  # that is what is tested
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert str(error).startswith(
+        "found the class User, which cannot be iterated: "
+        "use step.each(rows(select(User), engine)), with rq_steps.sources.rows"
+    )
+
+
+def test_sql_that_is_no_source_is_told_what_it_needs(job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(text("SELECT 1"))  # type: ignore[call-overload]  # that is what is tested
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert "step.each takes no TextClause: use rq_steps.sources.query, with the same S" in str(
+        error
+    )
 
 
 # Values of keys

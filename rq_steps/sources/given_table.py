@@ -1,0 +1,68 @@
+"""What comes from Django or SQLAlchemy, where it is handed to `step.each` as it is.
+
+Their objects are told by names: neither is imported without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rq_steps.sources.mistaken import called
+from rq_steps.sources.protocol import Source
+from rq_steps.sources.tables import queryset
+
+
+def table_source(given: Any) -> Source[Any] | None:
+    """The source over what comes from Django or SQLAlchemy: a QuerySet has a length and an index,
+    but would read the whole table for them.
+
+    Raises:
+        TypeError: it is no source by itself.
+    """
+    _refuse_class(given)
+    for base in type(given).__mro__:
+        make = _KNOWN.get(_origin(base))
+        if make is not None:
+            return make(given)
+    return None
+
+
+def _origin(base: type) -> tuple[str, str]:
+    return base.__module__.partition(".")[0], base.__name__
+
+
+def _refuse_class(given: Any) -> None:
+    """Refuse a class of a table's rows."""
+    if not isinstance(given, type):
+        return
+    use = None
+    if hasattr(given, "__mapper__"):
+        use = f"step.each(rows(select({given.__name__}), engine)), with rq_steps.sources.rows"
+    elif ("django", "Model") in map(_origin, given.__mro__):
+        use = f"step.each({given.__name__}.objects.all())"
+    if use is not None:
+        raise TypeError(f"found {called(given)}, which cannot be iterated: use {use}")
+
+
+def _refusing(advice: str) -> Callable[[Any], Source[Any]]:
+    def refuse(given: Any) -> Source[Any]:
+        raise TypeError(f"step.each takes no {type(given).__name__}: {advice}")
+
+    return refuse
+
+
+_ROWS = "use step.each(rows(select(...), engine)), with rq_steps.sources.rows"
+_QUERY = "use rq_steps.sources.query, with the same SQL"
+_KNOWN: dict[tuple[str, str], Callable[[Any], Source[Any]]] = {
+    ("django", "QuerySet"): queryset,
+    ("django", "RawQuerySet"): _refusing(_QUERY),
+    ("django", "BaseManager"): _refusing("use its all()"),
+    ("sqlalchemy", "SelectBase"): _refusing(_ROWS),
+    ("sqlalchemy", "Query"): _refusing(_ROWS),
+    ("sqlalchemy", "FromClause"): _refusing(_ROWS),
+    ("sqlalchemy", "AliasedClass"): _refusing(_ROWS),
+    ("sqlalchemy", "Result"): _refusing(_ROWS),
+    ("sqlalchemy", "FilterResult"): _refusing(_ROWS),
+    ("sqlalchemy", "TextClause"): _refusing(_QUERY),
+}

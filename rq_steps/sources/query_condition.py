@@ -1,0 +1,35 @@
+"""Which rows of a query are wanted: SQL, over the subquery `q`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from rq_steps.sources.keyset import Column, Key, behind
+
+
+class Condition(NamedTuple):
+    """SQL with a "{}" for each value."""
+
+    text: str
+    values: tuple[Any, ...] = ()
+
+
+ALL = Condition("1 = 1")
+NONE = Condition("1 = 0")
+NONE_BY_VALUE = Condition("1 = {}", (0,))
+
+
+def rows_behind(columns: Sequence[Column], key: Key) -> list[Condition]:
+    """The conditions for the rows behind a key, in the order in which these come."""
+    return behind([_tests(*each) for each in zip(columns, key, strict=True)], _both)
+
+
+def _both(one: Condition, other: Condition) -> Condition:
+    return Condition(f"{one.text} AND {other.text}", one.values + other.values)
+
+
+def _tests(column: Column, value: Any) -> tuple[Condition, Condition]:
+    sign = "<" if column.descending else ">"
+    strictly = Condition(f"q.{column.name} {sign} {{}}", (value,))
+    return strictly, Condition(f"q.{column.name} = {{}}", (value,))
