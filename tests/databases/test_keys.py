@@ -122,7 +122,7 @@ def test_a_value_of_a_querys_key_survives_the_record(
             found = [row[0] for row in cursor.fetchall()]
         source = query("SELECT * FROM kept", connection, key=key, page=1)
         assert [row[0] for row in source] == found
-        assert_law(partial(query, connection, "SELECT * FROM kept", key=key, page=2), plain=False)
+        assert_law(partial(query, "SELECT * FROM kept", connection, key=key, page=2), plain=False)
 
 
 @OF_EACH_KIND
@@ -146,7 +146,7 @@ def test_a_time_of_more_than_a_day_is_the_key_of_a_query_and_not_of_a_select(
 ) -> None:
     table = kept("time(6)", SPANS, database, connection, engine)
     for key in ORDERS:
-        assert_law(partial(query, connection, "SELECT * FROM kept", key=key), plain=False)
+        assert_law(partial(query, "SELECT * FROM kept", connection, key=key), plain=False)
     for column in (table.c.value, table.c.value.desc()):
         source = rows(select(table), engine, key=[column, table.c.id], page=1)
         with pytest.raises(InvalidStepError, match="other columns"):
@@ -178,4 +178,4 @@ def test_an_enum_of_mysql_is_the_key_of_a_query_as_a_number_or_a_text(
     kept("enum('small', 'medium', 'large')", SIZES, database, connection, engine)
     for value in ("value + 0", "cast(value AS char)"):
         sql = f"SELECT id, {value} AS size FROM kept"
-        assert_law(partial(query, connection, sql, key=["size", "id"], page=1))
+        assert_law(partial(query, sql, connection, key=["size", "id"], page=1))

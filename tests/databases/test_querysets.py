@@ -119,10 +119,10 @@ def test_no_transaction_is_open_between_two_pages(
 
 def test_djangos_connection_is_one_of_the_db_api(books: Any, alias: str, django: Any) -> None:
     connection = django.connections[alias]
-    source = partial(query, connection, key=["-shelf", "id"], page=6, paramstyle="format")
+    source = partial(query, connection=connection, key=["-shelf", "id"], page=6)
     assert_law(partial(source, "SELECT id, shelf, title FROM unit_book WHERE title LIKE 't%'"))
     sql = "SELECT id, shelf FROM unit_book WHERE title LIKE 't%%' AND id > %s"
-    assert len(list(source(sql, [2]))) == 17
+    assert len(list(source(sql, params=[2]))) == 17
 
 
 def test_rows_that_a_join_gives_twice_are_refused(books: Any, alias: str) -> None:
