@@ -275,7 +275,9 @@ class Step:
         try:
             yield
         except InvalidStepError as error:
-            raise InvalidStepError(f"step '{self.name}': {error}") from None
+            if not str(error).startswith("step '"):
+                error.args = (f"step '{self.name}': {error}",)
+            raise
 
     def _refuse_other(self, mark: SourceMark) -> None:
         kept = self._mark

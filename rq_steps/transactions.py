@@ -85,14 +85,15 @@ def transaction_test(connection: Any) -> IsOpen | None:
 def _tells(connection: Any, attribute: str) -> bool:
     try:
         return bool(getattr(connection, attribute))
-    except getattr(connection, "ProgrammingError", ()):  # sqlite3: it has been closed
+    # It has been closed: sqlite3 says so, and one of SQLAlchemy's pool has given it back.
+    except (AttributeError, getattr(connection, "ProgrammingError", AttributeError)):
         return False
 
 
 def _was_closed(connection: Any) -> bool:
-    """What was lost with a broken connection is not known to be committed."""
-    is_closed, is_broken = (getattr(connection, each, False) for each in ("closed", "broken"))
-    return bool(is_closed and not is_broken)
+    """What was lost with a broken connection, whose `closed` is 2 in psycopg2, is not known to be
+    committed."""
+    return getattr(connection, "closed", 0) == 1 and not getattr(connection, "broken", False)
 
 
 def _known(connection: Any) -> IsOpen:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count, islice
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import pytest
@@ -761,6 +762,43 @@ def test_a_generator_that_was_left_is_let_go_of_with_the_step(job: Job) -> None:
     with no_garbage_collection():
         job.execute(visit)
         assert closed
+
+
+class NoSuchPlace(InvalidStepError):
+    pass
+
+
+def test_an_error_of_a_sources_own_keeps_its_kind_and_its_place(job: Job) -> None:
+    class Lost(Source[int]):
+        def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
+            raise NoSuchPlace("nowhere")
+
+    @step
+    def visit(step: Step) -> None:
+        step.each(Lost())
+
+    error = job.execute(visit).error
+    assert isinstance(error, NoSuchPlace)
+    assert str(error) == "step 'visit': nowhere"
+    assert any(frame.name == "open" for frame in extract_tb(error.__traceback__))
+
+
+def test_an_error_that_names_its_step_is_left_as_it_is(job: Job) -> None:
+    @step
+    def inner() -> None:
+        pass
+
+    class Calling(Source[int]):
+        def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
+            inner()
+            return iter([(1, 1)])
+
+    @step
+    def outer(step: Step) -> None:
+        step.each(Calling())
+
+    error = job.execute(outer).error
+    assert str(error) == "step 'inner' is nested inside step 'outer': one at a time"
 
 
 class Reader:

@@ -318,9 +318,10 @@ class Psycopg:
         lambda: sqlite3.connect(":memory:"),
         lambda: create_engine("sqlite://", poolclass=NullPool).connect(),
         lambda: Session(create_engine("sqlite://", poolclass=NullPool)),
+        lambda: create_engine("sqlite://", poolclass=NullPool).raw_connection(),
         Psycopg,
     ],
-    ids=["sqlite3", "connection", "session", "psycopg"],
+    ids=["sqlite3", "connection", "session", "raw connection", "psycopg"],
 )
 def test_a_guarded_connection_that_is_closed_is_in_no_transaction(
     connect: Callable[[], Any], job: Job
@@ -341,10 +342,17 @@ def test_a_guarded_connection_that_is_closed_is_in_no_transaction(
     assert job.execute(both).error is None
 
 
-def test_a_connection_that_broke_may_have_lost_a_transaction(job: Job) -> None:
+def broken_psycopg2() -> Any:
+    return SimpleNamespace(closed=2, info=SimpleNamespace(transaction_status=4))
+
+
+@pytest.mark.parametrize("broken", [lambda: Psycopg(closed=True, broken=True), broken_psycopg2])
+def test_a_connection_that_broke_may_have_lost_a_transaction(
+    broken: Callable[[], Any], job: Job
+) -> None:
     @step
     def write(step: Step) -> None:
-        step.guard(Psycopg(closed=True, broken=True))
+        step.guard(broken())
         step.checkpoint()
 
     assert isinstance(job.execute(write).error, CheckpointError)
