@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from inspect import GEN_SUSPENDED, getgeneratorstate
 from itertools import chain, compress
+from operator import length_hint
 from typing import Any
 from weakref import ReferenceType, ref
 
@@ -23,7 +24,7 @@ class IteratorLoop(CutLoop):
     an item is in hand: it is suspended then. While it runs, it asks for the next one.
     """
 
-    __slots__ = ("_begun_at", "_dropped", "_items", "_reached_alone", "_walk")
+    __slots__ = ("_begun_at", "_dropped", "_items", "_lone", "_walk")
 
     def __init__(
         self, items: Iterator[Any], cursor: int, attention: Attention, checkpoint: Checkpoint
@@ -31,7 +32,8 @@ class IteratorLoop(CutLoop):
         super().__init__(cursor, attention, checkpoint)
         self._items = items
         self._begun_at = cursor
-        self._reached_alone = cursor
+        # One attribute, so that place and tick always go together.
+        self._lone: tuple[int, Iterator[bool]] = cursor, iter(_TICKS[:1])
         self._dropped = False
         # Weak: in a cycle, what the user's generator holds open would outlast the step.
         self._walk: ReferenceType[Generator[Any, None, None]] | None = None
@@ -59,9 +61,11 @@ class IteratorLoop(CutLoop):
 
     def _taken(self) -> int:
         """The cursor behind the last item that was taken."""
-        if self._segment is None:
-            return max(self._done, self._reached_alone)
-        return self._reached()
+        if self._segment is not None:
+            return self._reached()
+        # Not counted before it is taken: an error may be raised into the loop until then.
+        place, tick = self._lone
+        return max(self._done, place + 1 - length_hint(tick))
 
     @property
     def _end(self) -> int:
@@ -75,5 +79,6 @@ class IteratorLoop(CutLoop):
         return iter(_TICKS)
 
     def _one_at(self, cursor: int) -> Iterable[Any]:
-        self._reached_alone = cursor + 1
-        return _TICKS[:1]
+        tick = iter(_TICKS[:1])
+        self._lone = cursor, tick
+        return tick

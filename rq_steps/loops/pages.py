@@ -10,6 +10,7 @@ from rq_steps.attention import Attention
 from rq_steps.loops.cut import CutLoop
 from rq_steps.loops.pair import PairLoop
 from rq_steps.loops.protocol import Checkpoint
+from rq_steps.loops.unbroken import unbroken_segments
 from rq_steps.sources.iterable import with_cursors
 from rq_steps.sources.protocol import Page, close
 
@@ -61,7 +62,7 @@ class PagesLoop(CutLoop):
         self._pages = pages
 
     def __iter__(self) -> Iterator[Any]:
-        return chain.from_iterable(self._segments())
+        return chain.from_iterable(unbroken_segments(self._segments()))
 
     @property
     def cursor(self) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rq_steps.attention import Attention
 from rq_steps.loops.protocol import Checkpoint
+from rq_steps.loops.unbroken import unbroken
 from rq_steps.sources.protocol import close
 
 
@@ -29,6 +30,9 @@ class PairLoop:
         self._checkpoint = checkpoint
 
     def __iter__(self) -> Iterator[Any]:
+        return unbroken(self._one_by_one())
+
+    def _one_by_one(self) -> Iterator[Any]:
         attention = self._attention
         for item, behind in islice(self._pairs, 1):
             yield item

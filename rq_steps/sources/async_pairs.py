@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Generic, TypeVar
 
-from rq_steps.errors import InvalidStepError
-from rq_steps.sources.protocol import AsyncSource, opening_cursor
+from rq_steps.sources.protocol import AsyncSource, broken_off, opening_cursor
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
@@ -41,10 +40,7 @@ class Unbroken(Generic[Item]):
 
     async def __anext__(self) -> Item:
         if self._is_broken:
-            raise InvalidStepError(
-                "an async generator has raised, or was given up waiting for, and has nothing more "
-                "to give: let the error end the step, or wait within the generator"
-            )
+            raise broken_off()
         try:
             return await anext(self._items)
         except StopAsyncIteration:

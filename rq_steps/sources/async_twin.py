@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, TypeVar
 
-from rq_steps.sources.protocol import AsyncSource, Source, close, opening_cursor
+from rq_steps.sources.protocol import AsyncSource, Source, broken_off, close, opening_cursor
 from rq_steps.sources.transparent import Transparent
 
 T = TypeVar("T")
@@ -29,14 +29,21 @@ class TwinPairs(Generic[Item]):
 
     def __init__(self, pairs: Iterator[tuple[Item, Any]]) -> None:
         self._pairs = pairs
+        self._is_broken = False
 
     def __aiter__(self) -> AsyncIterator[tuple[Item, Any]]:
         return self
 
     async def __anext__(self) -> tuple[Item, Any]:
-        for pair in self._pairs:
-            return pair
-        raise StopAsyncIteration
+        if self._is_broken:
+            raise broken_off()
+        try:
+            return next(self._pairs)
+        except StopIteration:
+            raise StopAsyncIteration from None
+        except BaseException:
+            self._is_broken = True
+            raise
 
     async def aclose(self) -> None:
         close(self._pairs)

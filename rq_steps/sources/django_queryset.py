@@ -167,6 +167,11 @@ def _refuse_clauses(queryset: Any, fields: _Fields) -> None:
         raise InvalidStepError(
             "queryset: it is a slice, and pages have their own: break the loop instead"
         )
+    if not queryset.query.standard_ordering:
+        raise InvalidStepError(
+            "queryset: it is reversed, and pages have their own order: give key=, or order_by(), "
+            'with the directions, as in order_by("-id")'
+        )
     groups = queryset.query.group_by
     if isinstance(groups, tuple) and not fields.are_unique(set(map(_grouped_by, groups))):
         raise InvalidStepError(

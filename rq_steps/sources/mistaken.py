@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Sequence, Set
+from collections.abc import Coroutine, ItemsView, Iterable, KeysView, Sequence, Set
 from os import PathLike
 from typing import Any
 
@@ -22,7 +22,7 @@ def refuse_text(given: Any) -> None:
     Raises:
         TypeError: it is one.
     """
-    if isinstance(given, str | PathLike):
+    if isinstance(given, str) or (isinstance(given, PathLike) and not isinstance(given, Iterable)):
         raise TypeError(
             f"found {given!r}, which is no source: for a file use lines(...), jsonl(...), "
             "csv_rows(...) or csv_dicts(...), for characters list(...)"
@@ -51,7 +51,7 @@ def refuse_uniterable(given: Any) -> None:
 
 def refuse_unstable(given: Any) -> None:
     """Refuse what cannot be resumed: sets have another order in another process."""
-    if isinstance(given, set | frozenset) or (isinstance(given, Set) and not _is_dict_view(given)):
+    if isinstance(given, set | frozenset) or (isinstance(given, Set) and not _is_view(given)):
         raise InvalidStepError(
             f"a {type(given).__name__} has no stable order to resume in: iterate sorted(...)"
         )
@@ -86,5 +86,5 @@ def refuse_size(size: Any) -> None:
         raise ValueError(f"the size of a batch must be at least 1, found {size}")
 
 
-def _is_dict_view(given: Any) -> bool:
-    return isinstance(given, type({}.keys()) | type({}.items()))
+def _is_view(given: Any) -> bool:
+    return isinstance(given, KeysView | ItemsView)

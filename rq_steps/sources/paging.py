@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from rq_steps.sources.protocol import Page, PagedSource, Source, opening_cursor
+from rq_steps.sources.protocol import Page, PagedSource, Source, close, opening_cursor
 from rq_steps.sources.sequence import SequenceSource
 
 T = TypeVar("T")
@@ -58,6 +58,10 @@ def _slices(sequence: Sequence[T], first: int) -> Iterator[Slice[T]]:
 
 
 def _singles(source: Source[T], cursor: Any) -> Iterator[Single[T]]:
-    for item, behind in source.open(cursor):
-        yield Single(item, cursor, behind)
-        cursor = behind
+    pairs = source.open(cursor)
+    try:
+        for item, behind in pairs:
+            yield Single(item, cursor, behind)
+            cursor = behind
+    finally:
+        close(pairs)

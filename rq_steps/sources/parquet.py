@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.data_set import DataFile, DataSet, Files, RowGroup
-from rq_steps.sources.mistaken import refuse_size, refuse_untexts
+from rq_steps.sources.mistaken import called, refuse_size, refuse_untexts
 from rq_steps.sources.protocol import PagedSource
 from rq_steps.values import JSON
 
@@ -21,7 +21,7 @@ _AT_ONCE = 1024
 _BATCH = 65_536
 
 
-def parquet_rows(files: Files, columns: Sequence[str] | None = None) -> ParquetRows:
+def parquet_rows(files: Files, columns: Iterable[str] | None = None) -> ParquetRows:
     """The rows as dicts, of Python's own values.
 
     Args:
@@ -38,7 +38,7 @@ def parquet_rows(files: Files, columns: Sequence[str] | None = None) -> ParquetR
 
 
 def parquet_batches(
-    files: Files, columns: Sequence[str] | None = None, *, size: int = _BATCH
+    files: Files, columns: Iterable[str] | None = None, *, size: int = _BATCH
 ) -> ParquetBatches:
     """The rows as `pyarrow.RecordBatch`es, which hold rows of one row group each.
 
@@ -96,7 +96,7 @@ class ParquetSource(PagedSource[Item]):
     by its cursor.
     """
 
-    def __init__(self, files: Files, columns: Sequence[str] | None, at_once: int) -> None:
+    def __init__(self, files: Files, columns: Iterable[str] | None, at_once: int) -> None:
         self._data = DataSet(files)
         self._columns = None if columns is None else _names(columns)
         self.at_once = at_once
@@ -180,18 +180,21 @@ class ParquetSource(PagedSource[Item]):
             raise ValueError(f"no column {', '.join(unknown)}: there are {', '.join(names)}")
 
 
-def _names(columns: Sequence[str]) -> list[str]:
+def _names(columns: Iterable[str]) -> list[str]:
     expected = "columns takes a list of names"
     if isinstance(columns, str):
         raise TypeError(f"{expected}, found str: give [{columns!r}]")
-    refuse_untexts(columns, expected)
-    return list(columns)
+    if not isinstance(columns, Iterable):
+        raise TypeError(f"{expected}, found {called(columns)}")
+    names = list(columns)
+    refuse_untexts(names, expected)
+    return names
 
 
 class ParquetRows(ParquetSource[dict[str, Any]]):
     """Each item is a row."""
 
-    def __init__(self, files: Files, columns: Sequence[str] | None) -> None:
+    def __init__(self, files: Files, columns: Iterable[str] | None) -> None:
         super().__init__(files, columns, _AT_ONCE)
 
     def _page(self, batch: RecordBatch, begin: Place) -> RowsPage[dict[str, Any]]:

@@ -174,3 +174,11 @@ def close(given: Iterator[Any]) -> None:
     let_go = getattr(given, "close", None)
     if let_go is not None:
         let_go()
+
+
+def broken_off() -> InvalidStepError:
+    """What is over without having ended is asked for more."""
+    return InvalidStepError(
+        "the source has raised, or was given up waiting for, and the rest would be lost: "
+        "let the error end the step, or wait within the source"
+    )

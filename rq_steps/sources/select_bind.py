@@ -16,11 +16,11 @@ Bind: TypeAlias = "Engine | Connection | Session | sessionmaker[Any] | scoped_se
 Opener: TypeAlias = "Callable[[], AbstractContextManager[Any]]"
 
 
-def opener(bind: Any, *, objects: bool) -> Opener:
+def opener(bind: Any, *, by_orm: bool) -> Opener:
     """What opens something to read a page with, and leaves nothing open behind it.
 
     Args:
-        objects: are objects of mapped classes read? They need a session.
+        by_orm: does the ORM make what is handed out? It needs a session.
 
     Raises:
         TypeError: nothing can be read through it.
@@ -29,7 +29,7 @@ def opener(bind: Any, *, objects: bool) -> Opener:
         return partial(left_as_found, bind)
     if isinstance(bind, sessionmaker):
         return bind
-    if objects and isinstance(bind, Engine | Connection):
+    if by_orm and isinstance(bind, Engine | Connection):
         return partial(Session, bind)
     if isinstance(bind, Engine):
         return bind.connect

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import Column, Select
-from sqlalchemy.orm import QueryableAttribute
+from sqlalchemy.orm import Bundle, CompositeProperty, QueryableAttribute
 
 from rq_steps.sources.keyset import Values
 from rq_steps.sources.select_key import SelectKey
@@ -28,6 +28,12 @@ class SelectItems:
     @property
     def have_objects(self) -> bool:
         return any(self._mapped)
+
+    @property
+    def need_session(self) -> bool:
+        """Does only the ORM put together what is handed out? To others, a Bundle or composite is
+        several columns."""
+        return self.have_objects or any(map(_is_put_together, self._described))
 
     def objects_in(self, item: Any) -> list[Any]:
         """The objects of mapped classes in what is handed out; an outer join leaves some out."""
@@ -63,6 +69,12 @@ def _is_mapped(description: Any) -> bool:
     """Is it a mapped class, and not one of its columns?"""
     entity = description.get("entity")
     return entity is not None and description["expr"] is entity
+
+
+def _is_put_together(description: Any) -> bool:
+    expression = description["expr"]
+    is_composite = isinstance(getattr(expression, "property", None), CompositeProperty)
+    return isinstance(expression, Bundle) or is_composite
 
 
 def _is_column(expression: Any) -> bool:

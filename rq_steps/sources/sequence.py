@@ -47,8 +47,9 @@ class SequenceSource(IndexedSource[T]):
 
 
 def is_sequence(given: Any) -> TypeGuard[Sequence[Any]]:
-    """Does it have a length and an index? Whatever has keys is indexed by them, not by position."""
+    """Does it have a length and an index? Whatever has keys, or is an Enum, is indexed
+    by them, not by position."""
     if isinstance(given, Sequence):
         return True
-    by_key = isinstance(given, Mapping) or hasattr(given, "keys")
+    by_key = isinstance(given, Mapping | type) or hasattr(given, "keys")
     return not by_key and hasattr(given, "__len__") and hasattr(given, "__getitem__")

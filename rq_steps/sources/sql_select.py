@@ -45,7 +45,7 @@ class SelectSource(KeysetSource):
         count: bool,
     ) -> None:
         refuse_clauses(statement)
-        self._open = opener(bind, objects=items.have_objects)
+        self._open = opener(bind, by_orm=items.need_session)
         self._bind = bind
         self._by = SelectKey(statement, key)
         super().__init__(self._by.named, page, count=count)

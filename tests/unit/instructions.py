@@ -9,9 +9,13 @@ from typing import Any
 
 
 class Instructions:
-    """While this lasts: calls before the nth instruction that one of these modules executes."""
+    """While this lasts: calls before the nth instruction that one of these modules executes, but
+    for a function that is spared."""
 
-    def __init__(self, nth: int, call: Callable[[], None], modules: Collection[str]) -> None:
+    def __init__(
+        self, nth: int, call: Callable[[], None], modules: Collection[str], *, spared: str = ""
+    ) -> None:
+        self._spared = spared
         self._left = nth
         self._call = call
         self._files = {sys.modules[name].__file__ for name in modules}
@@ -29,7 +33,8 @@ class Instructions:
         sys.settrace(self._previous)
 
     def _trace(self, frame: FrameType, event: str, _argument: object) -> Any:
-        if self.called or frame.f_code.co_filename not in self._files:
+        code = frame.f_code
+        if self.called or code.co_filename not in self._files or code.co_name == self._spared:
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":

@@ -20,6 +20,7 @@ from rq_steps.sources import (
     batches,
     chain,
     csv_rows,
+    jsonl,
     lines,
     nested,
     numbered,
@@ -492,6 +493,18 @@ def slow_inner() -> Callable[[int], Any]:
         return Slow([number, -number])
 
     return inner
+
+
+def test_a_sync_source_that_raised_is_not_taken_for_ended(job: Job) -> None:
+    async def body(step: Step) -> None:
+        items = step.each(async_source_of(jsonl(io.BytesIO(b"1\n{\n3\n"))))
+        assert await anext(items) == 1
+        with pytest.raises(ValueError, match="line 2"):
+            await anext(items)
+        with pytest.raises(InvalidStepError, match="the rest would be lost"):
+            await anext(items)
+
+    assert execute(job, body).error is None
 
 
 async def waiting() -> AsyncIterator[int]:

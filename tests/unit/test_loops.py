@@ -7,13 +7,15 @@ import io
 import signal
 import threading
 from array import array
-from collections import OrderedDict, deque
+from collections import ChainMap, OrderedDict, UserDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from itertools import count, islice
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -22,7 +24,7 @@ from rq_steps.attention import Attention, Unattended
 from rq_steps.loops import loop_over
 from rq_steps.record import SourceMark
 from rq_steps.signals import handling
-from rq_steps.sources import Source, jsonl, source_of
+from rq_steps.sources import Source, batches, chain, jsonl, nested, numbered, source_of
 from rq_steps.sources.protocol import IndexedSource
 from rq_steps.values import JSON
 from tests.unit.instructions import Instructions
@@ -61,6 +63,11 @@ class Rows(Sequence[int]):
         return (10, 20, 30, 40)[index]
 
 
+class Color(Enum):
+    RED = 1
+    GREEN = 2
+
+
 class Pages:
     """Nothing but iterable."""
 
@@ -97,6 +104,9 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "iterator": lambda: iter([1, 2, 3]),
     "map": lambda: map(str, [1, 2, 3]),
     "enumerate": lambda: enumerate("abc"),
+    "Enum": lambda: Color,
+    "items of a mapping": lambda: UserDict(a=1, b=2).items(),
+    "keys of a mapping": lambda: ChainMap({1: 2, 3: 4}).keys(),
     "file": lambda: io.StringIO("one\ntwo\nthree\n"),
     "iterable": Pages,
     "dict": lambda: {"a": 1, "b": 2, "c": 3},
@@ -764,6 +774,46 @@ def test_a_generator_that_was_left_is_let_go_of_with_the_step(job: Job) -> None:
         assert closed
 
 
+class Flaky:
+    """Raises once, and goes on when it is asked again."""
+
+    def __init__(self) -> None:
+        self.left = [1, 2, None, 3]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return self
+
+    def __next__(self) -> tuple[int, int]:
+        if not self.left:
+            raise StopIteration
+        item = self.left.pop(0)
+        if item is None:
+            raise OSError("once")
+        return item, item
+
+
+class Unreliable(Source[int]):
+    def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
+        return Flaky()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Unreliable, lambda: jsonl(io.BytesIO(b"1\n2\n{\n3\n")), lambda: chain(Unreliable())],
+)
+def test_a_source_that_raised_is_not_taken_for_ended(make: Callable[[], Any], job: Job) -> None:
+    @step
+    def visit(step: Step) -> None:
+        items, given = step.each(make()), []
+        with pytest.raises((OSError, ValueError)):
+            given.extend(items)
+        assert given == [1, 2]
+        with pytest.raises(InvalidStepError, match="the rest would be lost"):
+            next(items)
+
+    assert job.execute(visit).error is None
+
+
 class NoSuchPlace(InvalidStepError):
     pass
 
@@ -818,7 +868,20 @@ class Reader:
         self.closed = True
 
 
-def test_what_a_source_holds_open_is_closed_with_the_step(job: Job) -> None:
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda source: source,
+        lambda source: chain(source, [1]),
+        lambda source: batches(source, 2),
+        numbered,
+        lambda source: nested([1], lambda _: source),
+        lambda source: nested(source, lambda _: [1]),
+    ],
+)
+def test_what_a_source_holds_open_is_closed_with_the_step(
+    wrap: Callable[[Any], Any], job: Job
+) -> None:
     reader = Reader()
 
     class Read(Source[int]):
@@ -827,7 +890,7 @@ def test_what_a_source_holds_open_is_closed_with_the_step(job: Job) -> None:
 
     @step
     def visit(step: Step) -> Any:
-        for _ in step.each(Read()):
+        for _ in step.each(wrap(Read())):
             break
         return reader.closed
 
@@ -963,6 +1026,17 @@ def test_what_is_handed_over_by_mistake_is_an_error_that_says_what_was_meant(
     error = job.execute(visit).error
     assert isinstance(error, TypeError)
     assert str(error).startswith(found)
+
+
+def test_a_mock_that_can_be_iterated_is_no_path(job: Job) -> None:
+    rows = MagicMock()
+    rows.__iter__.return_value = iter([1, 2])
+
+    @step
+    def visit(step: Step) -> Any:
+        return list(step.each(rows))
+
+    assert job.execute(visit).result == [1, 2]
 
 
 @pytest.mark.parametrize("source", [None, 5, generated])
@@ -1257,6 +1331,49 @@ def test_a_call_at_any_instruction_skips_nothing_and_repeats_nothing(
             break
     assert nth > 50
     assert len(visited) == (3 if leaving else 5)
+
+
+class Raised(Exception):
+    """As a signal handler raises RQ's job timeout."""
+
+
+def raised_into(kind: Callable[..., Any], nth: int, *, wanted: bool) -> tuple[bool, int, int]:
+    """Loop over five items, and raise at the nth instruction.
+
+    Answers whether that was done, how many items were given, and the last cursor.
+    """
+    attention, given = Unattended(), 0
+
+    def strike() -> None:
+        raise Raised
+
+    source = source_of(sized(kind, 5))
+    begin = 0 if isinstance(source, IndexedSource) else None
+    loop = loop_over(source, begin, attention, lambda: None)
+    if wanted:
+        attention.always()
+    # No handler runs between an item that comes and its yield: there is no call, and no jump.
+    with Instructions(nth, strike, ROOMS, spared="_one_by_one") as instructions:
+        try:
+            for _ in iter(loop):
+                given += 1
+        except Raised:
+            pass
+    return instructions.called, given, index(loop.cursor)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+@pytest.mark.parametrize("kind", [list, tuple, span, iter, Column, json_lines, Numbers])
+def test_an_error_raised_at_any_instruction_skips_nothing(
+    kind: Callable[..., Any], wanted: bool
+) -> None:
+    raised_into(kind, 1, wanted=wanted)
+    for nth in count(1):
+        raised, given, cursor = raised_into(kind, nth, wanted=wanted)
+        assert given - 1 <= cursor <= given, f"instruction {nth}"
+        if not raised:
+            break
+    assert nth > 5
 
 
 def test_a_loop_is_cut_only_where_attention_can_be_had_from_a_signal_handler() -> None:

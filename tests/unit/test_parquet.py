@@ -147,6 +147,10 @@ def test_columns_are_a_list_of_names(make: Any, columns: Any, found: str, file: 
     assert str(refusal.value) == f"columns takes a list of names, {found}"
 
 
+def test_columns_may_be_the_keys_of_a_dict(file: Path) -> None:
+    assert list(next(iter(parquet_rows(file, columns={"id": 1}.keys())))) == ["id"]
+
+
 def test_batches_hold_rows_of_one_row_group(file: Path) -> None:
     assert [ids(batch.to_pylist()) for batch in parquet_batches(file, size=3)] == [
         [0, 1, 2],

@@ -272,6 +272,14 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda books: queryset(books.union(books)),
         "a union has no pages: iterate its querysets one by one",
     ),
+    "reversed": (
+        lambda books: queryset(books.order_by("id").reverse()),
+        "it is reversed, and pages have their own order: give key=, or order_by(), ",
+    ),
+    "reversed without an order": (
+        lambda books: source_of(books.reverse()),
+        "it is reversed, and pages have their own order: give key=, or order_by(), ",
+    ),
     "slice": (
         lambda books: queryset(books[:5]),
         "it is a slice, and pages have their own: break the loop instead",

@@ -42,6 +42,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import (
+    Bundle,
     DeclarativeBase,
     Mapped,
     Session,
@@ -123,6 +124,16 @@ def statements(engine: Engine) -> list[str]:
 
 
 # What is handed out
+
+
+@pytest.mark.parametrize("by", [lambda engine: engine, sessionmaker])
+def test_several_columns_in_one_are_handed_out_as_the_orm_puts_them_together(
+    by: Callable[[Engine], Any], engine: Engine
+) -> None:
+    bundled: Any = select(Bundle("named", User.id, User.name))
+    source = rows(bundled, by(engine), page=3)
+    assert [tuple(row[0]) for row in source] == [(number, f"n{number}") for number in range(1, 11)]
+    assert_law(lambda: rows(bundled, by(engine), page=3), plain=False)
 
 
 def test_columns_are_handed_out_as_rows(engine: Engine) -> None:
