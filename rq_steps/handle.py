@@ -13,7 +13,7 @@ from rq_steps.options import Seconds, seconds
 from rq_steps.record import Current, SourceMark
 from rq_steps.sources.async_pairs import async_pairs_of
 from rq_steps.sources.given import async_source_of, is_async, source_of
-from rq_steps.sources.protocol import Described, opening_cursor
+from rq_steps.sources.protocol import AsyncSource, Described, Source, opening_cursor
 from rq_steps.successor import successor
 from rq_steps.values import JSON, decode, encode
 
@@ -151,7 +151,15 @@ class Step:
             InvalidStepError: a second `each`, `set` or `advance` beside it, a source without a
                 stable order, or another one than the cursor was kept for.
         """
-        return self._each_async(source) if is_async(source) else self._each(source)
+        self._refuse_beside_another()
+        with self._named():
+            opened = async_source_of(source) if is_async(source) else source_of(source)
+            mark = opened.mark
+            loop = self._loop_over(opened, self._begin_at(opened, mark))
+        self._loop = loop
+        self._mark = mark  # not before: a source that cannot be opened leaves no trace
+        self._initial = self._encoded_cursor()
+        return loop if isinstance(loop, AsyncLoop) else iter(loop)
 
     def guard(self, connection: Any) -> None:
         """Let no checkpoint cut a transaction of this session or connection.
@@ -178,30 +186,11 @@ class Step:
             raise TypeError(f"reason must be a string that says why, found {reason!r}")
         self._host.interrupt(None if wait is None else seconds("wait", wait), reason)
 
-    def _each(self, source: Iterable[Any]) -> Iterator[Any]:
-        self._refuse_beside_another()
-        with self._named():
-            opened = source_of(source)
-            mark = opened.mark
-            begin = self._begin_at(opened, mark)
-            loop = loop_over(opened, begin, self._attention, self.checkpoint)
-        self._take_on(loop, mark)
-        return iter(loop)
-
-    def _each_async(self, source: AsyncIterable[Any]) -> AsyncIterator[Any]:
-        self._refuse_beside_another()
-        with self._named():
-            opened = async_source_of(source)
-            mark = opened.mark
-            begin = self._begin_at(opened, mark)
-            loop = AsyncLoop(async_pairs_of(opened, begin), begin, self._attention, self.checkpoint)
-        self._take_on(loop, mark)
-        return loop
-
-    def _take_on(self, loop: Loop | AsyncLoop, mark: SourceMark) -> None:
-        self._loop = loop
-        self._mark = mark  # not before: a source that cannot be opened leaves no trace
-        self._initial = self._encoded_cursor()
+    def _loop_over(self, source: Source[Any] | AsyncSource[Any], begin: Any) -> Loop | AsyncLoop:
+        if isinstance(source, AsyncSource):
+            pairs = async_pairs_of(source, begin)
+            return AsyncLoop(pairs, begin, self._attention, self.checkpoint)
+        return loop_over(source, begin, self._attention, self.checkpoint)
 
     async def _aclose(self) -> None:
         """An async step is about to end."""
