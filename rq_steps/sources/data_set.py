@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from rq_steps.sources.extras import imported
 from rq_steps.sources.fingerprint import checksum
 from rq_steps.sources.mistaken import called
 from rq_steps.values import JSON
@@ -35,7 +35,7 @@ class DataSet:
     """
 
     def __init__(self, files: Files) -> None:
-        self._pyarrow = _pyarrow_dataset()
+        self._pyarrow = imported("pyarrow.dataset", "Parquet is read by pyarrow", "parquet")
         self._given = files if isinstance(files, self._pyarrow.Dataset) else _paths(files)
 
     @cached_property
@@ -154,11 +154,3 @@ def _no_file(found: Any, where: str = "") -> TypeError:
         "Parquet is read from a path, a folder, a list of paths or a data set of pyarrow, "
         f"found {called(found)}{where}{advice}"
     )
-
-
-def _pyarrow_dataset() -> Any:
-    try:
-        return import_module("pyarrow.dataset")
-    except ModuleNotFoundError as error:
-        message = "Parquet is read by pyarrow: install it, or rq-steps[parquet]"
-        raise ModuleNotFoundError(message, name=error.name) from error

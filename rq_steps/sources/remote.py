@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from importlib import import_module
 from typing import IO, Any
 
+from rq_steps.sources.extras import imported
 from rq_steps.sources.fetching import Fetched, Forward
 
 # What fails on the way to a file, in modules that are loaded where it can.
@@ -36,7 +36,7 @@ class Remote:
     """
 
     def __init__(self, file: Any) -> None:
-        self._core = _fsspec().core
+        self._core = imported("fsspec", "a URL is opened by fsspec", "files").core
         self._file = file
         self._place: tuple[Any, str] | None = None
         self._pid = 0
@@ -185,11 +185,3 @@ def _is_caching(system: Any) -> bool:
     """Does it keep parts of the files of another one? Then it says itself which."""
     cached = sys.modules.get("fsspec.implementations.cached")
     return cached is not None and isinstance(system, cached.CachingFileSystem)
-
-
-def _fsspec() -> Any:
-    try:
-        return import_module("fsspec")
-    except ModuleNotFoundError as error:
-        message = "a URL is opened by fsspec: install it, or rq-steps[files]"
-        raise ModuleNotFoundError(message, name=error.name) from error
