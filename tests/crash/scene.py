@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
+import pytest
 from rq import Queue
+from rq.executions import Execution
 from rq.job import Job
 
+from rq_steps.books import open_executions
 from rq_steps.lease import lease_key
 from rq_steps.store import Store
 from tests.crash.jobs import Scene
 from tests.redis.scene import Worker, import_rows
 from tests.workers import WorkerProcess, wait_until
+
+Arrange = Callable[[Callable[[], object]], None]
+
+
+def before_it_reads_executions(monkeypatch: pytest.MonkeyPatch, room: ModuleType) -> Arrange:
+    """Arranges for something to happen once, just before this room reads a job's executions."""
+
+    def arrange(happening: Callable[[], object]) -> None:
+        def late(job: Job) -> list[Execution]:
+            monkeypatch.undo()
+            happening()
+            return open_executions(job)
+
+        monkeypatch.setattr(room, "open_executions", late)
+
+    return arrange
 
 
 def lost_job(queue: Queue) -> Job:

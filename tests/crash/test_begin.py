@@ -6,7 +6,6 @@ one's by now.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,7 +19,14 @@ from rq_steps.books import open_executions
 from rq_steps.lease import has_lease, take_lease
 from rq_steps.recovery import recover_lost
 from rq_steps.unbegun import put_back_unbegun, rescue_unbegun
-from tests.crash.scene import begin_elsewhere, lost_job, pass_time_unbegun, take
+from tests.crash.scene import (
+    Arrange,
+    before_it_reads_executions,
+    begin_elsewhere,
+    lost_job,
+    pass_time_unbegun,
+    take,
+)
 from tests.redis.scene import (
     Worker,
     completed,
@@ -349,22 +355,10 @@ def test_when_a_job_begins_what_is_left_of_its_dead_executions_is_closed(
 # Put back
 
 
-Arrange = Callable[[Callable[[], object]], None]
-
-
 @pytest.fixture
 def in_the_middle(monkeypatch: pytest.MonkeyPatch) -> Arrange:
     """Something happens once, when a worker has seen its job unbegun and not yet put it back."""
-
-    def arrange(happening: Callable[[], object]) -> None:
-        def late(job: Job) -> list[Execution]:
-            monkeypatch.undo()
-            happening()
-            return open_executions(job)
-
-        monkeypatch.setattr(unbegun, "open_executions", late)
-
-    return arrange
+    return before_it_reads_executions(monkeypatch, unbegun)
 
 
 def test_a_job_that_is_put_back_stands_in_its_queue_and_nowhere_else(

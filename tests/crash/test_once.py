@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from redis import Redis
 from rq import Queue
-from rq.executions import Execution
-from rq.job import Job, JobStatus
+from rq.job import JobStatus
 
 from rq_steps import recovery
 from rq_steps.books import open_executions
@@ -20,11 +19,15 @@ from rq_steps.lease import end_lease, has_lease, lease_key, take_lease
 from rq_steps.recovery import recover, recover_lost
 from rq_steps.store import Store
 from tests.crash import reaper
-from tests.crash.scene import forget_for_long, job_without_worker, lost_job
+from tests.crash.scene import (
+    Arrange,
+    before_it_reads_executions,
+    forget_for_long,
+    job_without_worker,
+    lost_job,
+)
 from tests.redis.scene import Worker, head, import_rows
 from tests.workers import ROOT, wait_until
-
-Arrange = Callable[[Callable[[], object]], None]
 
 
 @contextmanager
@@ -54,16 +57,7 @@ def test_three_reapers_put_each_of_200_lost_jobs_back_once(
 @pytest.fixture
 def in_the_middle(monkeypatch: pytest.MonkeyPatch) -> Arrange:
     """Something happens once, when a reaper has found a job lost and not yet put it back."""
-
-    def arrange(happening: Callable[[], object]) -> None:
-        def late(job: Job) -> list[Execution]:
-            monkeypatch.undo()
-            happening()
-            return open_executions(job)
-
-        monkeypatch.setattr(recovery, "open_executions", late)
-
-    return arrange
+    return before_it_reads_executions(monkeypatch, recovery)
 
 
 def test_a_reaper_does_not_put_back_what_another_has_just_put_back(
