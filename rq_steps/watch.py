@@ -30,6 +30,8 @@ class Watch:
 
     def call_at(self, moment: float) -> None:
         """Call at this moment, in place of the one given before."""
+        if moment == self._moment:
+            return
         with self._changed:
             self._moment = moment
             if moment < self._wakes_at:  # else it sees so when it wakes: no save costs a wake-up
