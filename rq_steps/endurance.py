@@ -51,7 +51,7 @@ class EnduranceMixin(Base):
 
     def run_maintenance_tasks(self) -> None:
         with suppress(*AWAY):
-            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # of RQ
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
         with suppress(*AWAY):
@@ -81,12 +81,12 @@ class EnduranceMixin(Base):
         is_born = self.birth_date is not None
         if is_born and not self.connection.hexists(self.key, "queues"):
             self.connection.delete(self.key)
-            self.register_birth()  # type: ignore[no-untyped-call]
+            self.register_birth()  # type: ignore[no-untyped-call]  # of RQ
             self.set_state(self.get_state())
 
     def teardown(self) -> None:
         with suppress(*AWAY):
-            super().teardown()  # type: ignore[no-untyped-call]
+            super().teardown()  # type: ignore[no-untyped-call]  # of RQ
 
     # Around a job
 
@@ -102,7 +102,7 @@ class EnduranceMixin(Base):
     def set_current_job_working_time(self, *args: Any, **kwargs: Any) -> None:
         """Before RQ 3; called while the work-horse runs."""
         with suppress(*AWAY):
-            super().set_current_job_working_time(*args, **kwargs)  # type: ignore[misc]
+            super().set_current_job_working_time(*args, **kwargs)  # type: ignore[misc]  # gone in RQ 3
 
     # In the work-horse
 

@@ -34,7 +34,7 @@ class IdlerMixin(EnduranceMixin):
     def request_stop(self, signum: Any, frame: Any) -> None:
         """RQ raises StopRequested here where the worker is not busy."""
         try:
-            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # of RQ
         except StopRequested:
             if self._may_leave or os.getpid() != self.pid:  # a scheduler, not yet itself
                 raise

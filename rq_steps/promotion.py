@@ -67,7 +67,7 @@ def _promote(queue: Queue, job_id: str, has_scheduler: bool) -> bool:
     """Enqueue the job, or forget it where it does not wait any more; answers whether it was."""
     with queue.connection.pipeline() as pipeline:
         try:
-            pipeline.watch(  # type: ignore[no-untyped-call]
+            pipeline.watch(  # type: ignore[no-untyped-call]  # of redis
                 queue.job_class.key_for(job_id)
             )
             job = _waiting(queue, job_id)

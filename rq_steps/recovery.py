@@ -82,6 +82,7 @@ def find(queue: Queue, job_id: str) -> Found | None:
     """The job as it stands in Redis; None where it is gone."""
     names = ("data", "status", "worker_name", CLAIM, HEAD, "created_at", "repeats_left")
     key = queue.job_class.key_for(job_id)
+    # To redis' types, it may have to be awaited.
     values: list[bytes | None] = queue.connection.hmget(key, *names)  # type: ignore[assignment]
     data, status, worker_name, claim, head, created_at, repeats_left = values
     if data is None or status is None:
@@ -99,6 +100,7 @@ def _recover_lost_of(queue: Queue) -> int:
         lease = connection.zscore(key, job_id)
         return lease is not None and lease <= now
 
+    # To redis' types, it may have to be awaited.
     due: list[bytes] = connection.zrangebyscore(key, 0, now, start=0, num=_AT_ONCE)  # type: ignore[assignment]
     return sum(_recover_due(queue, job_id.decode(), is_due) for job_id in due)
 
@@ -137,7 +139,7 @@ def _try_to_recover(
     pipeline: Pipeline,
 ) -> bool:
     """Of all that try, one does: what the others have seen of the job is no longer so."""
-    pipeline.watch(queue.job_class.key_for(job_id))  # type: ignore[no-untyped-call]
+    pipeline.watch(queue.job_class.key_for(job_id))  # type: ignore[no-untyped-call]  # of redis
     found, job = find(queue, job_id), fetch(queue, job_id)
     if found is None or job is None:
         return False

@@ -80,6 +80,7 @@ def _clean_up(worker: BaseWorker, job: Job, execution: Execution, pipeline: Pipe
 
 
 def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
+    # To redis' types, it may have to be awaited.
     fields: list[bytes | None] = pipeline.hmget(job.key, "data", "status", CLAIM)  # type: ignore[assignment]
     return fields
 

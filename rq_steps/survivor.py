@@ -132,7 +132,7 @@ class SurvivorMixin(EnduranceMixin):
             raise
 
     def handle_work_horse_killed(self, *args: Any, **kwargs: Any) -> None:
-        super().handle_work_horse_killed(*args, **kwargs)  # type: ignore[no-untyped-call]
+        super().handle_work_horse_killed(*args, **kwargs)  # type: ignore[no-untyped-call]  # of RQ
         self._horse_died = True
 
     def handle_job_failure(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
@@ -203,4 +203,4 @@ class SurvivorMixin(EnduranceMixin):
         recover_lost(self.queues)
         for queue in self.queues:
             spare_unbegun(queue)
-        super().clean_registries()  # type: ignore[no-untyped-call]
+        super().clean_registries()  # type: ignore[no-untyped-call]  # of RQ

@@ -62,7 +62,7 @@ class Wire:
 
     def _send(self, command: bytes) -> Any:
         if self._held is None:
-            self._held = self._client.client()  # type: ignore[no-untyped-call]
+            self._held = self._client.client()  # type: ignore[no-untyped-call]  # of redis
         connection: Any = self._held.connection
         try:
             connection.send_packed_command([command])

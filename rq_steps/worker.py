@@ -118,7 +118,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
             self._shared[_STOPPING] = 1
             self._call_for_attention()
             self._tell_horse()
-        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # of RQ
 
     def _tell_horse(self) -> None:
         """Have it look at the shared byte at once; not if it runs a plain job, whose own handler
@@ -134,7 +134,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
 
     def setup_work_horse_signals(self) -> None:
         """SIGTERM to the work-horse itself means the same: systemd and Heroku send it to all."""
-        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
+        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]  # of RQ
         handle(signal.SIGTERM, self._stop_horse)
         self._deferral.over_in_child()
         if self._is_orphan_from_now_on():
@@ -164,13 +164,13 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
     def subscribe(self) -> None:
         """Have the thread leave SIGTERM to the worker's own, which it could keep waiting."""
         with unsignalled():
-            super().subscribe()  # type: ignore[no-untyped-call]
+            super().subscribe()  # type: ignore[no-untyped-call]  # of RQ
 
     def unsubscribe(self) -> None:
         """Have the thread end when it wakes: RQ wakes it first, and may then wait for a second."""
         if self.pubsub_thread:
             self.pubsub_thread.stop()
-        super().unsubscribe()  # type: ignore[no-untyped-call]
+        super().unsubscribe()  # type: ignore[no-untyped-call]  # of RQ
 
     # Performing jobs
 
