@@ -1,4 +1,4 @@
-"""The state machine: which step may run, is skipped, recorded, interrupted. The rules of §3."""
+"""The state machine: which step may run, is skipped, recorded, interrupted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def message(execution: Execution, kind: type[BaseException] = InvalidStepError) 
     return str(execution.error)
 
 
-# Rule 1: checkpoints
+# Checkpoints
 
 
 def test_a_checkpoint_lies_before_each_step_except_the_first(job: Job, plain: Plain) -> None:
@@ -132,7 +132,7 @@ def test_a_call_in_a_step_is_heeded_before_the_next(job: Job, plain: Plain) -> N
     assert plain.ran == ["b"]
 
 
-# Rule 2: reasons
+# Reasons
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_a_result_that_cannot_be_restored_is_refused_by_name(job: Job, plain: Pl
     assert job.record == record
 
 
-# Rule 6: names and order
+# Names and order
 
 
 def test_a_step_within_a_step_is_refused(job: Job, plain: Plain) -> None:
@@ -509,7 +509,7 @@ def test_steps_may_follow_that_were_not_there_before(job: Job, plain: Plain) -> 
     assert job.names == ["a", "new", "next"]
 
 
-# Rule 5: exceptions
+# Exceptions
 
 
 def test_an_exception_is_not_the_machines(job: Job, plain: Plain) -> None:
@@ -1322,7 +1322,7 @@ def test_a_step_that_is_declared_outside_need_not_be_called(
     assert warnings(caplog) == []
 
 
-# Rule 9: events
+# Events
 
 
 def test_each_turn_of_a_step_is_an_event(job: Job, plain: Plain) -> None:
