@@ -987,7 +987,7 @@ def test_an_async_step_called_from_another_thread_is_refused(job: Job) -> None:
     assert ran == []
 
 
-@pytest.mark.parametrize("use", [Step.checkpoint, Step.save])
+@pytest.mark.parametrize("use", [Step.checkpoint, Step.save, Step.interrupt])
 def test_a_step_that_is_handed_to_another_thread_is_of_no_use_there(
     use: Callable[[Step], None], job: Job
 ) -> None:
