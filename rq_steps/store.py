@@ -101,7 +101,7 @@ class Store:
         if answer[0] == FORGOTTEN.encode():
             self._written = 0
             answer = self._save(record, meta, release)
-        if self._is_set_back(answer[0]):
+        if self._was_set_right(answer[0]):
             answer = self._save(record, meta, release)
         if release:
             self._wire.close()
@@ -169,8 +169,8 @@ class Store:
         )
         return answer
 
-    def _is_set_back(self, state: bytes) -> bool:
-        """Was the job started all the same? Then it is again."""
+    def _was_set_right(self, state: bytes) -> bool:
+        """Had somebody's stale save() set the job back, and is it started again now?"""
         return state != SAVED.encode() and set_right(self._job, self._token, state.decode())
 
     def _seen(self, written: bytes, other: bytes | None, shown: dict[str, JSON] | None) -> None:
