@@ -102,7 +102,7 @@ class Step:
             self._snapshot = self._encode(cursor)
         self._cursor = cursor
         if self._attention.wanted:
-            self._host.turn()
+            self._host.checkpoint()
 
     def advance(self, from_: object = None) -> None:
         """Set the cursor to the successor of `from_`, or of the cursor; then checkpoint.
@@ -119,12 +119,12 @@ class Step:
             return
         self._cursor = from_ + 1
         if self._attention.wanted:
-            self._host.turn()
+            self._host.checkpoint()
 
     def checkpoint(self) -> None:
         """The job may be interrupted here."""
         if self._attention.wanted:
-            self._host.turn()
+            self._host.checkpoint()
 
     def save(self) -> None:
         """Save now, whatever `save_every` says."""
@@ -246,7 +246,7 @@ class Step:
 
     def _refuse_beside_another(self) -> None:
         if isinstance(self._host, Ended):
-            self._host.turn()
+            self._host.refuse()
         if self._by_hand:
             raise InvalidStepError(f"step '{self.name}': each beside set and advance")
         if self._loop is not None:
