@@ -83,7 +83,7 @@ class Store:
         fields = self._claimed()
         status, created_at, repeats_left, meta, head, claim, newer_since, last_result = fields
         self._meta = meta or b""
-        run = Run(text(created_at), int(repeats_left) if repeats_left else None)
+        run = run_of(created_at, repeats_left)
         kept = self._load(head, run) if status == JobStatus.STARTED.encode() else None
         record = kept or Record(run)
         record.last_result = text(last_result) or None
@@ -225,6 +225,11 @@ def last_completed(job: Job, count: int) -> str | None:
     """The name of the last of so many completed steps."""
     stored: Any = job.connection.hget(job.key, field(count)) if count else None
     return Completed.load_all(stored)[0].name if stored else None
+
+
+def run_of(created_at: bytes | None, repeats_left: bytes | None) -> Run:
+    """The run that a job is in, as these fields of RQ's tell."""
+    return Run(text(created_at), int(repeats_left) if repeats_left else None)
 
 
 def field(place: int) -> str:
