@@ -210,8 +210,9 @@ def reopen(job: Job) -> None:
 
 
 def _has_failed(job: Job, record: Record) -> bool:
-    """Has the execution failed after all that finished this run? On RQ's own workers nobody reopens
-    the run. A failure behind its success is a later execution's, which did not get as far as this.
+    """Has the execution that finished this run failed after all? RQ's own workers do not reopen it.
+
+    A failure that follows its success is of a later execution, which did not get as far as a claim.
 
     Only the types are read: the results themselves may need classes that are gone.
     """

@@ -192,8 +192,8 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
             self._concludes = False
 
     def _perform(self, job: Job) -> Any:
-        """When a continuable leaves, it is for RQ what it returns, whatever decorators over it make
-        of that."""
+        """What a continuable returns when it leaves is what RQ is told, whatever decorators over it
+        have made of that."""
         result, error = None, None
         try:
             result = type(job).perform(job)
