@@ -23,6 +23,8 @@ T = TypeVar("T")
 _SCALARS = frozenset({int, str, bool, float, type(None)})
 
 
+_ONE_CURSOR = "one step has one cursor: make it two steps"
+
 _BY_HAND = SourceMark("hand", None)
 """Stands in the place of a source where the cursor is moved by `set` and `advance`."""
 
@@ -248,9 +250,11 @@ class Step:
         if isinstance(self._host, Ended):
             self._host.refuse()
         if self._by_hand:
-            raise InvalidStepError(f"step '{self.name}': each beside set and advance")
+            raise InvalidStepError(
+                f"step '{self.name}': each beside set and advance, {_ONE_CURSOR}"
+            )
         if self._loop is not None:
-            raise InvalidStepError(f"step '{self.name}': a second each, one step has one cursor")
+            raise InvalidStepError(f"step '{self.name}': a second each, {_ONE_CURSOR}")
 
     def _begin_at(self, source: Described, mark: SourceMark) -> Any:
         self._refuse_other(mark)
