@@ -263,6 +263,13 @@ def test_the_map_of_the_house_names_every_room_once_and_none_that_is_not_there()
     assert sorted(listed) == sorted([*rooms(), "rq_steps/*.lua"])
 
 
+def test_the_way_of_an_execution_goes_through_rooms_that_are_there() -> None:
+    _, _, behind = CONTRIBUTING.text.partition("## The way of one execution")
+    named = re.findall(r"`([\w/]+\.py)`", behind.partition("\n## ")[0])
+    assert named
+    assert [name for name in named if not (PACKAGE / name).exists()] == []
+
+
 def settings_in_use() -> dict[str, float]:
     """The variables of the environment, with their defaults, that the package heeds."""
     others = [each for each in PACKAGE.rglob("*.py") if each.stem != "settings"]
