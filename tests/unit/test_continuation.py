@@ -1236,46 +1236,51 @@ def test_a_step_that_is_declared_and_never_called_is_a_warning_that_names_it(
     ]
 
 
-def test_a_declared_step_that_is_called_is_no_warning(
-    job: Job, plain: Plain, caplog: pytest.LogCaptureFixture
+def call_it() -> None:
+    @step
+    def called() -> None:
+        pass
+
+    called()
+
+
+def call_it_under_two_names() -> None:
+    @step
+    def shard() -> None:
+        pass
+
+    shard.with_options(name="shard-1")()
+    shard.with_options(name="shard-2")()
+
+
+def await_it() -> None:
+    @step
+    async def awaited() -> None:
+        pass
+
+    asyncio.run(awaited())
+
+
+def call_a_method() -> None:
+    class Local:
+        @step
+        def method(self) -> None:
+            pass
+
+    Local().method()
+
+
+@pytest.mark.parametrize("steps", [call_it, call_it_under_two_names, await_it, call_a_method])
+def test_a_declared_step_that_is_called_is_no_warning_and_neither_is_one_that_is_skipped(
+    steps: Callable[[], None], job: Job, plain: Plain, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Import:
-        def __init__(self, job: Job) -> None:
-            self.job = job
-
-        @step
-        def rows(self) -> None:
-            pass
-
-    def steps() -> None:
-        @step
-        def called() -> None:
-            pass
-
-        @step
-        def shard() -> None:
-            pass
-
-        @step
-        async def awaited() -> None:
-            pass
-
-        class Local:
-            @step
-            def method(self) -> None:
-                pass
-
-        called()
-        shard.with_options(name="shard-1")()
-        shard.with_options(name="shard-2")()
-        asyncio.run(awaited())
-        Local().method()
-        Import(job).rows()
+    def interrupted_once() -> None:
+        steps()
         job.call()
         plain("last")
 
-    assert job.execute(steps).departure == STOPPING
-    assert job.execute(steps).error is None
+    assert job.execute(interrupted_once).departure == STOPPING
+    assert job.execute(interrupted_once).error is None
     assert warnings(caplog) == []
 
 
