@@ -17,7 +17,8 @@ ALL = list(range(COUNT))
 
 
 def work_until_finished(worker: Workers, job: Job) -> None:
-    running = worker()
+    """No lease runs out meanwhile: what its worker does not see, nobody does."""
+    running = worker(env={"RQ_STEPS_LEASE": "3600"})
     wait_until(lambda: job.get_status() == "finished", "the job was not done")
     running.terminate()
     running.wait()
