@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from rq import Callback, Queue, Retry
+from rq import Queue, Retry
 from rq.job import Job
 
 from rq_steps.lease import lease_key
@@ -23,9 +23,9 @@ from tests.crash.jobs import (
     import_rows_unsaved,
     keep_busy,
     plain,
-    tell,
 )
-from tests.redis.scene import another_copy, head
+from tests.crash.scene import lost_job
+from tests.redis.scene import Worker, another_copy, head
 from tests.workers import WorkerProcess, wait_until
 
 ALL = list(range(COUNT))
@@ -195,12 +195,10 @@ def test_a_lost_job_that_rqs_own_cleanup_put_back_first_runs_once(
 
 
 def test_our_own_cleanup_puts_a_lost_job_back_before_rqs_can_fail_it(
-    quick_worker: QuickWorker, queue: Queue, connection: Redis, scene: Scene
+    queue: Queue, connection: Redis
 ) -> None:
-    job = queue.enqueue(import_rows, str(scene.folder), "hold", on_failure=Callback(tell))
-    lose(quick_worker(), scene)
+    job = lost_job(queue)
     expire(queue)
-    connection.zadd(lease_key(queue.name, connection), {job.id: 1})
-    quick_worker()
-    wait_for_end(job)
-    assert scene.told == []
+    Worker([queue], connection=connection).clean_registries()
+    assert job.get_status() == "queued"
+    assert job.latest_result() is None
