@@ -256,6 +256,22 @@ def test_it_leaves_the_job_alone_that_another_began_before_there_was_an_executio
     assert has_lease(job)
 
 
+def test_it_leaves_the_job_alone_that_another_runs_when_its_own_work_horse_is_found_dead(
+    connection: Redis, queue: Queue, job: Job
+) -> None:
+    late = late_worker(connection, ONE)
+    taken, _ = take(late)
+    late.prepare_execution(taken)
+    put_back(queue)
+    begin_elsewhere(queue)
+    found = hash_of(job), open_executions(job)
+    late.handle_work_horse_killed(taken, 0, 9, None)
+    late.handle_job_failure(taken, queue, exc_string="Work-horse terminated")
+    assert (hash_of(job), open_executions(job)) == found
+    assert has_lease(job)
+    assert queue.is_empty()
+
+
 def test_a_worker_goes_on_with_the_next_job_after_one_that_it_does_not_begin(
     connection: Redis, queue: Queue, job: Job
 ) -> None:
