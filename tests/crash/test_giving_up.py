@@ -8,13 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import rq.worker
 from redis import Redis
 from rq import Callback, Queue
 from rq.executions import Execution
 from rq.job import Job
 
-from rq_steps.patience import GaveUp
+import rq_steps
+from rq_steps.patience import AWAY, GaveUp
 from rq_steps.store import Claim, Store
+from tests.jobs.plain import double
 from tests.redis.scene import Worker, happen, head, import_rows, once_at, stop, visits, work
 
 ALL = [*range(3), "report"]
@@ -105,3 +108,20 @@ def test_a_job_is_put_back_that_was_taken_after_another(
     work(connection, worker_class=Patient)
     assert (job.get_status(), second.get_status()) == ("finished", "finished")
     assert visits == ALL * 2
+
+
+@pytest.mark.parametrize("error", AWAY)
+def test_a_job_that_was_done_when_its_work_horse_is_found_gone_stays_finished(
+    connection: Redis, queue: Queue, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """While the worker looked after it, Redis was away."""
+    job = queue.enqueue(double, 21)
+    work(connection)
+
+    def away(*args: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(rq.worker.Worker, "monitor_work_horse", away)
+    rq_steps.Worker([queue], connection=connection).monitor_work_horse(job, queue)
+    assert job.get_status() == "finished"
+    assert queue.failed_job_registry.count == 0
