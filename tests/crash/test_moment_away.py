@@ -1,0 +1,59 @@
+"""Redis is away for a moment, just when a worker talks to it about a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError
+from rq import Queue, Repeat
+from rq.worker import BaseWorker
+
+from tests.redis.scene import Worker, happen, import_rows, once_at, stop, visits, work
+
+TAKEN, BEFORE_THE_COMMIT = "taken", "before the commit"
+
+
+def be_away(*args: Any) -> None:
+    raise ConnectionError("Redis is away")
+
+
+class Unlucky(Worker):
+    """It may lose its connection when it has taken a job, and when it is about to end one."""
+
+    def reorder_queues(self, *args: Any, **kwargs: Any) -> None:
+        super().reorder_queues(*args, **kwargs)
+        happen(TAKEN)
+
+    def cleanup_execution(self, *args: Any, **kwargs: Any) -> None:
+        super().cleanup_execution(*args, **kwargs)
+        happen(BEFORE_THE_COMMIT)
+
+
+@pytest.mark.parametrize("names", [["default"], ["default", "other"]])
+def test_a_worker_that_is_told_to_leave_meanwhile_puts_back_the_job_that_it_has_taken(
+    connection: Redis, queue: Queue, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    def heartbeat(*args: Any) -> None:
+        monkeypatch.undo()
+        be_away()
+
+    def be_told() -> None:
+        stop()
+        monkeypatch.setattr(BaseWorker, "heartbeat", heartbeat)
+
+    job = queue.enqueue(import_rows, 1)
+    once_at(TAKEN, be_told)
+    work(connection, *names, worker_class=Unlucky)
+    assert queue.job_ids == [job.id]
+    assert visits == []
+
+
+def test_a_job_that_repeats_is_repeated_as_often_as_it_should(
+    connection: Redis, queue: Queue
+) -> None:
+    queue.enqueue(import_rows, 1, repeat=Repeat(times=2))
+    once_at(BEFORE_THE_COMMIT, be_away)
+    work(connection, worker_class=Unlucky)
+    assert visits == [0, "report"] * 3
