@@ -40,6 +40,19 @@ FORGOTTEN = "forgotten"
 SUPERSEDED = "superseded"
 
 
+class Fields(NamedTuple):
+    """What `claim.lua` answers, in its order."""
+
+    status: bytes | None
+    created_at: bytes | None
+    repeats_left: bytes | None
+    meta: bytes | None
+    head: bytes | None
+    claim: bytes | None
+    newer_since: bytes | None
+    last_result: bytes | None
+
+
 class Claim(NamedTuple):
     """What an execution finds when it claims its job."""
 
@@ -80,17 +93,17 @@ class Store:
         Raises:
             NewerRecordError: a newer rq_steps wrote the record.
         """
-        fields = self._claimed()
-        status, created_at, repeats_left, meta, head, claim, newer_since, last_result = fields
-        self._meta = meta or b""
-        run = run_of(created_at, repeats_left)
-        kept = self._load(head, run) if status == JobStatus.STARTED.encode() else None
+        found = self._claimed()
+        self._meta = found.meta or b""
+        run = run_of(found.created_at, found.repeats_left)
+        is_started = found.status == JobStatus.STARTED.encode()
+        kept = self._load(found.head, run) if is_started else None
         record = kept or Record(run)
-        record.last_result = text(last_result) or None
-        if newer_since is not None:
+        record.last_result = text(found.last_result) or None
+        if found.newer_since is not None:
             self._job.connection.hdel(self._job.key, NEWER_SINCE)
-        died = claim is not None and not claim.startswith(ENDED.encode())
-        return Claim(text(status) or None, record, kept is not None and kept.begun, died)
+        died = found.claim is not None and not found.claim.startswith(ENDED.encode())
+        return Claim(text(found.status) or None, record, kept is not None and kept.begun, died)
 
     def save(
         self, record: Record, shown: dict[str, JSON] | None = None, *, release: bool = False
@@ -122,21 +135,20 @@ class Store:
         """Meta as last seen in Redis, or None where it cannot be read."""
         return self._loaded(self._meta)
 
-    def _claimed(self) -> list[bytes | None]:
+    def _claimed(self) -> Fields:
         """The fields as the claim has found them, if need be once the job is started again."""
-        fields = self._ask_for_claim()
-        status, claim = text(fields[0]), text(fields[5])
+        found = self._ask_for_claim()
+        status, claim = text(found.status), text(found.claim)
         # Finished it may well be: by another execution, since this one was dequeued.
         if status in ("", JobStatus.STARTED, JobStatus.FINISHED):
-            return fields
-        return self._ask_for_claim() if set_right(self._job, claim, status) else fields
+            return found
+        return self._ask_for_claim() if set_right(self._job, claim, status) else found
 
-    def _ask_for_claim(self) -> list[bytes | None]:
+    def _ask_for_claim(self) -> Fields:
         job = self._job
         keys = [job.dependents_key, job.dependencies_key, Result.get_key(job.id), self._lease]
         args: list[str | float] = [self._token, job.id, LEASE]
-        fields: list[bytes | None] = self._script("claim")(keys=[job.key, *keys], args=args)
-        return fields
+        return Fields(*self._script("claim")(keys=[job.key, *keys], args=args))
 
     def _load(self, head: bytes | None, run: Run) -> Record | None:
         """The record, where there is one and it belongs to this run."""
