@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Generic, TypeVar, overload
 
@@ -25,9 +26,10 @@ def numbered(source: AsyncIterable[T], start: int = ...) -> AsyncNumbered[T]: ..
 
 
 def numbered(source: Any, start: int = 0) -> Any:
-    """Pairs of a number and an item, as `enumerate` gives them; the number goes on after a resume.
+    """Pairs of a number and an item, as Python's `enumerate` gives them; the number goes on after a
+    resume. `sources.enumerate` is another name of it.
 
-    `enumerate(step.each(source))` would begin at 0 again.
+    Python's own, as `enumerate(step.each(source))`, would begin at 0 again.
 
     Args:
         source: whatever `step.each` takes. Of an async iterable, the pairs are for `async for`.
@@ -39,6 +41,9 @@ def numbered(source: Any, start: int = 0) -> Any:
     if isinstance(start, bool) or not isinstance(start, int):
         raise TypeError(f"the first number is an int, found {start!r}")
     return AsyncNumbered(source, start) if is_async(source) else Numbered(source, start)
+
+
+enumerate = numbered
 
 
 class Numbering(Compound):
@@ -98,7 +103,7 @@ class NumberedPage(Generic[T]):
     """A page whose first item has this number."""
 
     def __init__(self, page: Page[T], first: int) -> None:
-        self.items = list(enumerate(page.items, first))
+        self.items = list(builtins.enumerate(page.items, first))
         self._page = page
         self._first = first
 
