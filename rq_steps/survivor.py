@@ -71,7 +71,7 @@ class SurvivorMixin(EnduranceMixin):
     def cleanup_execution(self, job: Job, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
         """With RQ's books on an execution closed, nobody need look after it any more."""
         super().cleanup_execution(job, pipeline, *args, **kwargs)
-        end_lease(job, pipeline)
+        end_lease(job, self.name, pipeline)
         forget_seen(job, pipeline)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
