@@ -56,7 +56,7 @@ _ROOMS = {
 }
 
 
-if not TYPE_CHECKING:  # or a name that there is not would be one of any type
+if not TYPE_CHECKING:  # or type checkers would take any misspelt name for an Any
 
     def __getattr__(name: str) -> Any:
         if name not in __all__:

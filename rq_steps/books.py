@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rq.worker import BaseWorker
 
 HEARTBEAT = 90.0
-"""Seconds for which RQ believes that a job runs when nothing is heard of it: by default as long."""
+"""Seconds for which RQ believes that a job runs when nothing is heard of it: its own default."""
 
 
 def registry_of(job: Job) -> ExecutionRegistry:
@@ -38,7 +38,7 @@ def open_executions(job: Job) -> list[Execution]:
 
 
 def close(executions: list[Execution], job: Job, worker_name: str, pipeline: Pipeline) -> None:
-    """RQ's cleanup must not come upon them, and fail a job that runs again."""
+    """Else RQ's cleanup would come upon them, and fail a job that runs again."""
     for execution in executions:
         execution.worker_name = worker_name  # RQ 3 has an index by worker
         execution.delete(job=job, pipeline=pipeline)
@@ -64,7 +64,7 @@ def naming(execution: Execution | None, worker: BaseWorker) -> dict[str, Executi
 
 
 def hold(execution: Execution, worker: BaseWorker) -> None:
-    """The one that the worker may have forgotten already is its execution again."""
+    """The worker has this execution again: it may have let go of it already."""
     if not _has_many(worker):
         worker.execution = execution
 

@@ -14,7 +14,7 @@
 -- they were; further the id of the last result ('' where there is none).
 --
 -- Only a job that is started is claimed. One that was begun before does not lose its dependents:
--- whoever enqueues a job again, RQ arms its ttl anew, and later lifts it from the hash alone.
+-- when a job is enqueued again, RQ arms its ttl anew, and later lifts it from the hash alone.
 -- Completed steps without a head are removed: somebody wants the job to start from scratch.
 
 local fields = redis.call('HMGET', KEYS[1],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Performer: TypeAlias = "Callable[[Callable[..., Any], Options], Runnable | None]"
 
 performer: ContextVar[Performer | None] = ContextVar("rq_steps.performer", default=None)
-"""Who performs the continuables that are called, where that is no worker."""
+"""Who performs the continuables that are called, in the place of a worker: the test kit."""
 
 
 def continuable_function(function: Callable[..., Any], options: Options) -> Callable[..., Any]:
@@ -100,7 +100,7 @@ def _is_inside() -> bool:
 
 def _sync_job_id() -> str:
     """The job that a queue with `is_async=False` runs here, if there is one."""
-    if "rq.job" not in sys.modules:  # nor is it loaded in vain
+    if "rq.job" not in sys.modules:  # then there is no job, and RQ need not be loaded
         return ""
     from rq_steps.performing import sync_job_id
 
@@ -112,7 +112,7 @@ def _execution(wrapper: Callable[..., Any], options: Options) -> Runnable | None
     perform = performer.get()
     if perform is not None:
         return perform(wrapper, options)
-    if "rq.job" not in sys.modules:  # nor is it loaded in vain
+    if "rq.job" not in sys.modules:  # then there is no job, and RQ need not be loaded
         return None
     from rq_steps.performing import execution_of
 

@@ -82,7 +82,7 @@ class Continuation:
     def stopping(self) -> bool:
         return self.keeper.stopping
 
-    def turn(self) -> None:
+    def checkpoint(self) -> None:
         """A checkpoint at which somebody wants something."""
         self.thread.refuse_stranger()
         self._go_on_leaving()
@@ -181,7 +181,7 @@ class Continuation:
             if self._transactions.watched:
                 self.attention.always()
             if self.attention.wanted:
-                self.turn()
+                self.checkpoint()
             if self._isolating and self.keeper.attended:
                 self._leave(Departure(ISOLATED))
 

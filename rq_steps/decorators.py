@@ -161,7 +161,7 @@ def step(
         own_name = function.__name__ if name is None else name
         options = step_options(own_name, start, isolated)
         declared: StepFunction[Any, Any] = StepFunction(function, options)
-        if "<locals>" in function.__qualname__:  # not one of a module that is imported just now
+        if "<locals>" in function.__qualname__:  # not at the top of a module that the job imports
             current.declare(declared, own_name)
         return declared
 

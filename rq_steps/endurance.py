@@ -69,7 +69,8 @@ class EnduranceMixin(Base):
         super().reorder_queues(reference_queue)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Where it fails, RQ fails to take a job, too, and waits; but not for a signal."""
+        """Where it fails, RQ takes no job, but waits and heeds no signal: one that came is heeded
+        here."""
         try:
             super().heartbeat(timeout, pipeline)
         except AWAY:

@@ -251,8 +251,11 @@ def listening(level: int) -> bool:
 
 
 def publish(event: Event, *, passing: tuple[type[Exception], ...] = ()) -> None:
-    """Log an event, and hand it to the subscribers. What is `passing` is not theirs, but comes by
-    in the middle of them: it is raised."""
+    """Log an event, and hand it to the subscribers.
+
+    An exception of theirs is logged. One that is `passing` is not theirs, it only arrives while one
+    of them runs, as the job timeout does: it is raised.
+    """
     if logger.isEnabledFor(event.level):
         logger.log(event.level, "Job %s: %s", event.job_id, event.description, exc_info=event.error)
     for subscriber in tuple(_subscribers):

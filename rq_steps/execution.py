@@ -160,7 +160,7 @@ class Execution:
     def _save_where_due(self) -> Departure | None:
         if not self._deadlines.is_save_due:
             return None
-        return self.save() or self._reason_to_leave()  # a save may have told so
+        return self.save() or self._reason_to_leave()  # a save may tell of a shutdown
 
     def _heed(self, answer: Answer) -> Departure | None:
         if not answer.saved:

@@ -9,8 +9,9 @@ from time import monotonic
 class Gaps:
     """Measures the time between two checkpoints, against what a shutdown leaves the job.
 
-    Checkpoints that nobody has called to are not seen: one is called to twice in that time, so that
-    what seems longer is so. Moments are on the clock that is given.
+    Checkpoints that were not called for are not seen. One is called for twice in the time that a
+    shutdown leaves: so a gap that seems longer than that is longer. Moments are on the clock that
+    is given.
 
     Args:
         longest: seconds.

@@ -23,6 +23,8 @@ T = TypeVar("T")
 _SCALARS = frozenset({int, str, bool, float, type(None)})
 
 
+_ONE_CURSOR = "one step has one cursor: make it two steps"
+
 _BY_HAND = SourceMark("hand", None)
 """Stands in the place of a source where the cursor is moved by `set` and `advance`."""
 
@@ -102,7 +104,7 @@ class Step:
             self._snapshot = self._encode(cursor)
         self._cursor = cursor
         if self._attention.wanted:
-            self._host.turn()
+            self._host.checkpoint()
 
     def advance(self, from_: object = None) -> None:
         """Set the cursor to the successor of `from_`, or of the cursor; then checkpoint.
@@ -119,12 +121,12 @@ class Step:
             return
         self._cursor = from_ + 1
         if self._attention.wanted:
-            self._host.turn()
+            self._host.checkpoint()
 
     def checkpoint(self) -> None:
         """The job may be interrupted here."""
         if self._attention.wanted:
-            self._host.turn()
+            self._host.checkpoint()
 
     def save(self) -> None:
         """Save now, whatever `save_every` says."""
@@ -246,11 +248,13 @@ class Step:
 
     def _refuse_beside_another(self) -> None:
         if isinstance(self._host, Ended):
-            self._host.turn()
+            self._host.refuse()
         if self._by_hand:
-            raise InvalidStepError(f"step '{self.name}': each beside set and advance")
+            raise InvalidStepError(
+                f"step '{self.name}': each beside set and advance, {_ONE_CURSOR}"
+            )
         if self._loop is not None:
-            raise InvalidStepError(f"step '{self.name}': a second each, one step has one cursor")
+            raise InvalidStepError(f"step '{self.name}': a second each, {_ONE_CURSOR}")
 
     def _begin_at(self, source: Described, mark: SourceMark) -> Any:
         self._refuse_other(mark)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # one for all of them.
 _workers: WeakSet[BaseWorker] = WeakSet()
 _process: int | None = None
+"""The id of this process. A child finds that of its parent here."""
 _is_horse: ContextVar[bool] = ContextVar("rq_steps.is_horse", default=False)
 
 
@@ -59,8 +60,8 @@ def forking_horse() -> Iterator[None]:
 
 
 def release_locks_of_killed(scheduler: RQScheduler) -> None:
-    """One that was stopped before it had its own handlers could not: for a minute no other would
-    have begun."""
+    """A scheduler that was stopped before it had its own handlers could not release them itself:
+    for a minute no other could begin."""
     if exit_code(scheduler) == -signal.SIGTERM:
         scheduler.release_locks()
 

@@ -23,7 +23,7 @@ class Host(Protocol):
     def stopping(self) -> bool:
         """Is the worker shutting down?"""
 
-    def turn(self) -> None:
+    def checkpoint(self) -> None:
         """A checkpoint at which somebody wants something. May raise `Interrupt`."""
 
     def save(self) -> None:
@@ -47,14 +47,22 @@ class Ended:
         self.attention = Attention()
         self.attention.always()
 
-    def turn(self) -> None:
-        raise InvalidStepError(f"step '{self._name}' is over: its Step is of no use any more")
+    def checkpoint(self) -> None:
+        self.refuse()
 
     def save(self) -> None:
-        self.turn()
+        self.refuse()
 
     def interrupt(self, wait: float | None, reason: str) -> None:
-        self.turn()
+        self.refuse()
 
     def guard(self, connection: Any) -> None:
-        self.turn()
+        self.refuse()
+
+    def refuse(self) -> None:
+        """Whatever is asked of the step, it is over.
+
+        Raises:
+            InvalidStepError: always.
+        """
+        raise InvalidStepError(f"step '{self._name}' is over: its Step is of no use any more")

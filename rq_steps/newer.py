@@ -29,7 +29,7 @@ class Postponement:
         self._error = error
 
     def run(self, function: Callable[[], Any]) -> Any:
-        """Not called: what it would do, it would do from the start.
+        """The function is not called: it would begin from the start.
 
         Raises:
             NewerRecordError: no newer worker has come for too long. The record is kept.

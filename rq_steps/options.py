@@ -76,7 +76,7 @@ def step_options(name: str, start: object, isolated: bool) -> StepOptions:
     return StepOptions(checked, start, _flag("isolated", isolated))
 
 
-def _refuse(option: str, expected: str, found: object) -> TypeError:
+def _refusal(option: str, expected: str, found: object) -> TypeError:
     return TypeError(f"{option} must be {expected}, found {found!r}")
 
 
@@ -84,7 +84,7 @@ def _count(option: str, value: int | None) -> int | None:
     if value is None:
         return None
     if type(value) is not int:
-        raise _refuse(option, "a whole number or None", value)
+        raise _refusal(option, "a whole number or None", value)
     if value < 0:
         raise ValueError(f"{option} must not be negative, found {value!r}")
     return value
@@ -94,7 +94,7 @@ def seconds(option: str, value: Seconds) -> float:
     """A number of seconds or a timedelta, in seconds."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise _refuse(option, "a number of seconds or a timedelta", value)
+        raise _refusal(option, "a number of seconds or a timedelta", value)
     if number < 0 or not isfinite(number):
         raise ValueError(f"{option} must be finite and not negative, found {value!r}")
     return float(number)
@@ -121,7 +121,7 @@ def _name(option: str, value: str | None, *, optional: bool) -> str | None:
     if value is None and optional:
         return None
     if not isinstance(value, str):
-        raise _refuse(option, "a string", value)
+        raise _refusal(option, "a string", value)
     if not value:
         raise ValueError(f"{option} must not be empty")
     return value
@@ -129,5 +129,5 @@ def _name(option: str, value: str | None, *, optional: bool) -> str | None:
 
 def _flag(option: str, value: bool) -> bool:
     if not isinstance(value, bool):
-        raise _refuse(option, "True or False", value)
+        raise _refusal(option, "True or False", value)
     return value

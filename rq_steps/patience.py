@@ -35,8 +35,8 @@ def patiently(
     """Call, and while Redis is away call again, with growing and jittered pauses.
 
     Args:
-        who: waits; for the log.
-        leaving: does it want to wait no longer?
+        who: names the one who waits, in the log.
+        leaving: does the one who waits want to leave?
 
     Raises:
         GaveUp: it was away for `outage` seconds, or is when somebody wants to leave.

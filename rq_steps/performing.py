@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SYNC = "sync"  # RQ's name for the worker of a queue with is_async=False
 
-_performer: ContextVar[tuple[JobWorker, type[Execution]] | None] = ContextVar(
+_worker: ContextVar[tuple[JobWorker, type[Execution]] | None] = ContextVar(
     "rq_steps.worker", default=None
 )
 
@@ -37,11 +37,11 @@ class Runnable(Protocol):
 @contextmanager
 def performing(worker: JobWorker, execution_class: type[Execution]) -> Iterator[None]:
     """Jobs that are performed within are this worker's, in executions of this class."""
-    token = _performer.set((worker, execution_class))
+    token = _worker.set((worker, execution_class))
     try:
         yield
     finally:
-        _performer.reset(token)
+        _worker.reset(token)
 
 
 def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable | None:
@@ -53,7 +53,7 @@ def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable 
     job = get_current_job()
     if job is None or job.worker_name in (None, _SYNC) or not is_run_by(job.func, continuable):
         return None
-    worker, execution_class = _performer.get() or (StockWorker(job), Execution)
+    worker, execution_class = _worker.get() or (StockWorker(job), Execution)
     token = uuid4().hex
     try:
         return execution_class(job, options, worker, token)

@@ -36,8 +36,8 @@ def waiting_key(queue: Queue) -> str:
 def promote_due(queues: Sequence[Queue]) -> int:
     """Enqueue the continuables whose wait is over; answers how many.
 
-    However many workers look, each job is enqueued once. Where RQ's scheduler runs, it is left to
-    it: that takes no heed of others.
+    However many workers look, each job is enqueued once. Where RQ's scheduler runs for a queue, its
+    jobs are left to that, since it does not look whether others were faster.
     """
     if not queues:
         return 0

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 
 def release_slot_of(job: Job) -> None:
-    """A slot is kept by a job that was requeued at once, and freed while one waits, or is over.
-    RQ sees which it is."""
+    """A job that was requeued at once keeps its slot; one that waits, or is over, gives it back. RQ
+    looks which it is."""
     try:
         from rq.rate_limit import RateLimitRegistry
     except ImportError:  # before RQ 3

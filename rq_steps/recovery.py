@@ -19,7 +19,7 @@ from rq_steps.record import Run
 from rq_steps.redis_clock import redis_now
 from rq_steps.resume_queue import sibling
 from rq_steps.stale_status import set_right
-from rq_steps.store import CLAIM, DIED, ENDED, HEAD, last_completed, text
+from rq_steps.store import CLAIM, DIED, ENDED, HEAD, last_completed, run_of, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,7 +87,7 @@ def find(queue: Queue, job_id: str) -> Found | None:
     data, status, worker_name, claim, head, created_at, repeats_left = values
     if data is None or status is None:
         return None
-    run = Run(text(created_at), int(repeats_left) if repeats_left else None)
+    run = run_of(created_at, repeats_left)
     return Found(text(status), text(worker_name), text(claim), head, run)
 
 

@@ -58,8 +58,8 @@ def _put_back(
     data, status, claim = _fields(pipeline, job)
     is_claimed = _claims(claim, outcome) and not outcome.lost
     is_ours = is_claimed and status == JobStatus.STARTED.encode()
-    if is_claimed and not is_ours and _is_set_back(job, claim, status):
-        raise WatchError  # it has just been set right
+    if is_claimed and not is_ours and _was_set_right(job, claim, status):
+        raise WatchError  # it is ours after all: look again
     now = datetime.fromtimestamp(redis_now(pipeline), tz=timezone.utc)
     pipeline.multi()
     assert job.started_at
@@ -85,7 +85,7 @@ def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
     return fields
 
 
-def _is_set_back(job: Job, claim: bytes | None, status: bytes | None) -> bool:
+def _was_set_right(job: Job, claim: bytes | None, status: bytes | None) -> bool:
     if claim is None or status is None:
         return False
     return set_right(job, claim.decode(), status.decode())

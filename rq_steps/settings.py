@@ -38,6 +38,6 @@ GRACE = _seconds("RQ_STEPS_GRACE", 10.0)
 """What a shutdown leaves a job before it is killed: `docker stop` gives 10 s."""
 
 NEWER_WAIT = _seconds("RQ_STEPS_NEWER_WAIT", 30.0)
-"""How long a job waits that was found to be a newer rq_steps' by a worker with an older one."""
+"""How long a job waits whose record is too new, and that an older worker has put back."""
 NEWER_FOR = _seconds("RQ_STEPS_NEWER_FOR", 3600.0)
 """For how long it is put back, while no newer worker picks it up; then it fails."""

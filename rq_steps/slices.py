@@ -31,8 +31,9 @@ class Slices:
     def attended(self, called_at: float) -> None:
         """A checkpoint has answered the call of this moment.
 
-        Checkpoints that nobody has called to are not seen. So the gap is at least what the call had
-        to wait; on average it came in the middle; and it is no longer than since the last answer.
+        Checkpoints that were not called for are not seen, so the gap is estimated. On average a
+        call comes in its middle: it is twice what the call had to wait, and no longer than the time
+        since the last answer.
         """
         now = self._clock()
         waited = max(now - called_at, 0.0)

@@ -30,7 +30,7 @@ _RATE_LIMITED = "rate_limited"
 def set_right(job: Job, claim: str, status: str) -> bool:
     """Set the job to started again, unless it really is what its status says.
 
-    Nobody is taken for stale who says that the job is canceled.
+    That the job is canceled is never taken for stale.
 
     Args:
         claim: what stands in the field of that name.

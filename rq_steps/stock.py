@@ -44,7 +44,7 @@ class StockWorker:
 
     @property
     def stopping(self) -> bool:
-        """It writes it down, as it has always done. Asked often, we read it now and then."""
+        """A stock worker notes it in its hash. However often asked, this reads it now and then."""
         if not self._told and monotonic() >= self._read_at + READ_EVERY:
             self._read_at = monotonic()
             self._told = self._job.connection.hexists(self.key, "shutdown_requested_date")

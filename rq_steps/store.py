@@ -83,7 +83,7 @@ class Store:
         fields = self._claimed()
         status, created_at, repeats_left, meta, head, claim, newer_since, last_result = fields
         self._meta = meta or b""
-        run = Run(text(created_at), int(repeats_left) if repeats_left else None)
+        run = run_of(created_at, repeats_left)
         kept = self._load(head, run) if status == JobStatus.STARTED.encode() else None
         record = kept or Record(run)
         record.last_result = text(last_result) or None
@@ -101,7 +101,7 @@ class Store:
         if answer[0] == FORGOTTEN.encode():
             self._written = 0
             answer = self._save(record, meta, release)
-        if self._is_set_back(answer[0]):
+        if self._was_set_right(answer[0]):
             answer = self._save(record, meta, release)
         if release:
             self._wire.close()
@@ -169,8 +169,8 @@ class Store:
         )
         return answer
 
-    def _is_set_back(self, state: bytes) -> bool:
-        """Was the job started all the same? Then it is again."""
+    def _was_set_right(self, state: bytes) -> bool:
+        """Had somebody's stale save() set the job back, and is it started again now?"""
         return state != SAVED.encode() and set_right(self._job, self._token, state.decode())
 
     def _seen(self, written: bytes, other: bytes | None, shown: dict[str, JSON] | None) -> None:
@@ -210,8 +210,9 @@ def reopen(job: Job) -> None:
 
 
 def _has_failed(job: Job, record: Record) -> bool:
-    """Has the execution failed after all that finished this run? On RQ's own workers nobody reopens
-    the run. A failure behind its success is a later execution's, which did not get as far as this.
+    """Has the execution that finished this run failed after all? RQ's own workers do not reopen it.
+
+    A failure that follows its success is of a later execution, which did not get as far as a claim.
 
     Only the types are read: the results themselves may need classes that are gone.
     """
@@ -225,6 +226,11 @@ def last_completed(job: Job, count: int) -> str | None:
     """The name of the last of so many completed steps."""
     stored: Any = job.connection.hget(job.key, field(count)) if count else None
     return Completed.load_all(stored)[0].name if stored else None
+
+
+def run_of(created_at: bytes | None, repeats_left: bytes | None) -> Run:
+    """The run that a job is in, as these fields of RQ's tell."""
+    return Run(text(created_at), int(repeats_left) if repeats_left else None)
 
 
 def field(place: int) -> str:

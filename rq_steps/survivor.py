@@ -49,10 +49,10 @@ class SurvivorMixin(EnduranceMixin):
     # Its own work-horse
 
     def perform_job(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> bool:
-        """From before RQ calls a continuable started, it can be found if it is lost.
+        """A continuable has its lease before RQ calls it started: so it is found if it is lost.
 
-        Frozen or waiting for Redis, this worker may have been given up, and the job be another
-        one's by now, finished, or canceled.
+        While this worker was frozen, or waited for Redis, others may have taken it for dead: then
+        the job may be another worker's by now, finished, or canceled.
         """
         execution = self._execution or getattr(self, "execution", None)
         if execution is None or not is_continuable(job):

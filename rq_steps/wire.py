@@ -50,7 +50,7 @@ class Wire:
 
     @property
     def _may_hold(self) -> bool:
-        """Of a pool of two, one is the caller's: user code may have to wait for the other."""
+        """Not of a pool of two: user code may need both."""
         most: int = self._client.connection_pool.max_connections
         return most > 2
 

@@ -137,16 +137,16 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
         super().setup_work_horse_signals()  # type: ignore[no-untyped-call]  # of RQ
         handle(signal.SIGTERM, self._stop_horse)
         self._deferral.over_in_child()
-        if self._is_orphan_from_now_on():
-            self._stop_horse()
+        self._stop_when_worker_dies()
         setup_loghandlers(name=logger.name)  # a spawned one has inherited no handlers
 
-    def _is_orphan_from_now_on(self) -> bool:
-        """A work-horse whose worker dies is told so by SIGTERM. Has it died already?"""
+    def _stop_when_worker_dies(self) -> None:
+        """The kernel tells a work-horse of that by SIGTERM; or it has died already."""
         if os.getpid() == self.pid:
-            return False
+            return
         signal_when_parent_dies(signal.SIGTERM)
-        return os.getppid() != self.pid
+        if os.getppid() != self.pid:
+            self._stop_horse()
 
     def _stop_horse(self) -> None:
         self._told_to_stop = True
@@ -192,8 +192,8 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
             self._concludes = False
 
     def _perform(self, job: Job) -> Any:
-        """When a continuable leaves, it is for RQ what it returns, whatever decorators over it make
-        of that."""
+        """What a continuable returns when it leaves is what RQ is told, whatever decorators over it
+        have made of that."""
         result, error = None, None
         try:
             result = type(job).perform(job)

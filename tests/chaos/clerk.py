@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,10 +88,6 @@ class Clerk:
                 self._see_unlisted(job)
             else:
                 self._unlisted.pop(job.id, None)
-
-    def statuses(self) -> Counter[str]:
-        jobs = Job.fetch_many(list(self.orders), self.redis)
-        return Counter("gone" if job is None else str(job.get_status(False)) for job in jobs)
 
     def cancel(self, name: str) -> bool:
         """False where it is too late, or canceled already."""

@@ -135,13 +135,6 @@ class Fleet:
             and (place.recipe.pool or not pools)
         ]
 
-    def queues_of(self, leader: int) -> tuple[str, ...]:
-        """The queues of the worker that was started as this process."""
-        for place in self._places:
-            if place.process is not None and place.process.pid == leader:
-                return place.recipe.queues
-        raise LookupError(f"no worker {leader}")
-
     def stop(self, wait_until: Callable[[Callable[[], bool], str], object]) -> None:
         """Ask all of them to end, and see that they do."""
         for leader in self.leaders(pools=False):

@@ -82,10 +82,6 @@ def test_with_options_takes_every_option_of_a_step() -> None:
     assert set(inspect.signature(some_step.with_options).parameters) == set(options_in_readme(1))
 
 
-OF_THE_MACHINE: set[str] = set()
-"""Members of Step that are public to the package alone."""
-
-
 def call(name: str) -> str:
     """A member of Step as the README shows it."""
     member = getattr(Step, name)
@@ -98,7 +94,7 @@ def call(name: str) -> str:
 
 def test_the_readme_lists_every_member_of_step_with_its_parameters() -> None:
     names = {name for name in dir(Step) if not name.startswith("_")}
-    members = [call(name) for name in names - OF_THE_MACHINE]
+    members = [call(name) for name in names]
     assert sorted(map(code, README.table("`Step`"))) == sorted(members)
 
 
@@ -265,6 +261,13 @@ def test_the_map_of_the_house_names_every_room_once_and_none_that_is_not_there()
     named = re.findall(r"^\| (`rq_steps/[^|]*`) \|", CONTRIBUTING.text, re.MULTILINE)
     listed = [room for cell in named for room in map(code, cell.split(", "))]
     assert sorted(listed) == sorted([*rooms(), "rq_steps/*.lua"])
+
+
+def test_the_way_of_an_execution_goes_through_rooms_that_are_there() -> None:
+    _, _, behind = CONTRIBUTING.text.partition("## The way of one execution")
+    named = re.findall(r"`([\w/]+\.py)`", behind.partition("\n## ")[0])
+    assert named
+    assert [name for name in named if not (PACKAGE / name).exists()] == []
 
 
 def settings_in_use() -> dict[str, float]:

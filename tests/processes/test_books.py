@@ -1,4 +1,4 @@
-"""Rule 3, interrupted is not failed: what RQ's own books say, during and after interruptions."""
+"""Interrupted is not failed: what RQ's own books say, during and after interruptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rule 4: where in which queue an interrupted job comes back."""
+"""Where an interrupted job comes back: on which queue, at its front or its back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rule 3 for what only RQ 3 has: rate limits and webhooks."""
+"""Interrupted is not failed, for what only RQ 3 has: rate limits and webhooks."""
 
 from __future__ import annotations
 

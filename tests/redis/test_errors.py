@@ -719,6 +719,17 @@ def test_a_step_that_interrupts_itself_goes_to_the_back_of_the_queue(
     assert queue.job_ids == [other.id, job.id]
 
 
+@pytest.mark.parametrize("reason", ["stopping", "isolated", "max_total_runtime"])
+def test_a_step_that_interrupts_itself_with_a_reason_of_ours_does_so_for_its_own(
+    connection: Redis, queue: Queue, reason: str
+) -> None:
+    job = queue.enqueue(throttle, 0, reason)
+    other = queue.enqueue(import_rows, 1)
+    work(connection, executions=1)
+    assert queue.job_ids == [other.id, job.id]
+    assert head(job)["resumptions"] == 0
+
+
 @continuable(resume_wait=60)
 def throttle_with_a_resume_wait(wait: float | None) -> None:
     interrupting(wait, "a pause")

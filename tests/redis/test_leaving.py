@@ -217,7 +217,7 @@ def test_a_generator_of_the_users_is_closed_when_the_job_leaves(
     assert connection.lrange("done", 0, -1) == [b"0", b"1", b"closed"]
 
 
-# step.stopping on a stock worker
+# A stock worker tells nobody that it stops
 
 
 seen: list[bool] = []
@@ -245,3 +245,26 @@ def test_a_step_sees_in_the_middle_of_an_item_that_its_worker_is_stopping(
     work(connection, worker_class=worker_class)
     assert another_copy(job).is_finished
     assert seen == [False, True]
+
+
+@step
+def rows_saved_by_hand(step: Step) -> None:
+    for row in step.each(range(10)):
+        visit(row)
+        step.save()
+
+
+@continuable(save_every=3600)
+def save_by_hand() -> None:
+    rows_saved_by_hand()
+
+
+@pytest.mark.parametrize("worker_class", [Worker, StockWorker])
+def test_a_job_leaves_behind_a_save_by_hand_that_found_its_worker_stopping(
+    connection: Redis, queue: Queue, worker_class: type[BaseWorker]
+) -> None:
+    job = queue.enqueue(save_by_hand)
+    once_at(4, stop)
+    work(connection, worker_class=worker_class, executions=1)
+    assert visits == [0, 1, 2, 3, 4]
+    assert cursor(job) == 5

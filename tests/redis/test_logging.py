@@ -10,12 +10,13 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 
-from rq_steps import Step, continuable, step
+from rq_steps import Step, continuable, deadlines, step
 from rq_steps.events import (
     Errored,
     Event,
     Finished,
     Interrupted,
+    LongGap,
     Resumed,
     Started,
     StepCompleted,
@@ -274,3 +275,13 @@ def test_a_turn_is_told_after_it_has_been_saved(connection: Redis, queue: Queue)
     work(connection)
     unsubscribe()
     assert seen == [("Interrupted", 1), ("Errored", 2), ("Finished", True)]
+
+
+def test_a_step_that_takes_too_long_is_named_once_whether_it_has_checkpoints_or_none(
+    connection: Redis, queue: Queue, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a shutdown leaves no time at all, each step takes too long. `report` has none."""
+    monkeypatch.setattr(deadlines, "GRACE", 0.0)
+    queue.enqueue(import_rows, 3)
+    work(connection)
+    assert [event.step for event in events if isinstance(event, LongGap)] == ["rows", "report"]

@@ -407,8 +407,14 @@ def test_a_loop_that_outlives_its_step_is_refused(job: Job) -> None:
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        (lambda step: step.each(generated(3)), "a second each, one step has one cursor"),
-        (lambda step: step.each([1, 2, 3]), "a second each, one step has one cursor"),
+        (
+            lambda step: step.each(generated(3)),
+            "a second each, one step has one cursor: make it two steps",
+        ),
+        (
+            lambda step: step.each([1, 2, 3]),
+            "a second each, one step has one cursor: make it two steps",
+        ),
         (lambda step: step.set(5), "set and advance beside each, which moves the cursor itself"),
         (lambda step: step.advance(), "set and advance beside each, which moves the cursor itself"),
     ],
@@ -432,7 +438,9 @@ def test_each_after_set_is_refused(job: Job) -> None:
 
     error = execute(job, body).error
     assert isinstance(error, InvalidStepError)
-    assert str(error) == "step 'visit': each beside set and advance"
+    assert str(error) == (
+        "step 'visit': each beside set and advance, one step has one cursor: make it two steps"
+    )
 
 
 # For and async for

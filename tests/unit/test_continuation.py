@@ -1,4 +1,4 @@
-"""The state machine: which step may run, is skipped, recorded, interrupted. The rules of §3."""
+"""The state machine: which step may run, is skipped, recorded, interrupted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def message(execution: Execution, kind: type[BaseException] = InvalidStepError) 
     return str(execution.error)
 
 
-# Rule 1: checkpoints
+# Checkpoints
 
 
 def test_a_checkpoint_lies_before_each_step_except_the_first(job: Job, plain: Plain) -> None:
@@ -132,7 +132,7 @@ def test_a_call_in_a_step_is_heeded_before_the_next(job: Job, plain: Plain) -> N
     assert plain.ran == ["b"]
 
 
-# Rule 2: reasons
+# Reasons
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_a_result_that_cannot_be_restored_is_refused_by_name(job: Job, plain: Pl
     assert job.record == record
 
 
-# Rule 6: names and order
+# Names and order
 
 
 def test_a_step_within_a_step_is_refused(job: Job, plain: Plain) -> None:
@@ -509,7 +509,7 @@ def test_steps_may_follow_that_were_not_there_before(job: Job, plain: Plain) -> 
     assert job.names == ["a", "new", "next"]
 
 
-# Rule 5: exceptions
+# Exceptions
 
 
 def test_an_exception_is_not_the_machines(job: Job, plain: Plain) -> None:
@@ -987,7 +987,7 @@ def test_an_async_step_called_from_another_thread_is_refused(job: Job) -> None:
     assert ran == []
 
 
-@pytest.mark.parametrize("use", [Step.checkpoint, Step.save])
+@pytest.mark.parametrize("use", [Step.checkpoint, Step.save, Step.interrupt])
 def test_a_step_that_is_handed_to_another_thread_is_of_no_use_there(
     use: Callable[[Step], None], job: Job
 ) -> None:
@@ -1236,46 +1236,51 @@ def test_a_step_that_is_declared_and_never_called_is_a_warning_that_names_it(
     ]
 
 
-def test_a_declared_step_that_is_called_is_no_warning(
-    job: Job, plain: Plain, caplog: pytest.LogCaptureFixture
+def call_it() -> None:
+    @step
+    def called() -> None:
+        pass
+
+    called()
+
+
+def call_it_under_two_names() -> None:
+    @step
+    def shard() -> None:
+        pass
+
+    shard.with_options(name="shard-1")()
+    shard.with_options(name="shard-2")()
+
+
+def await_it() -> None:
+    @step
+    async def awaited() -> None:
+        pass
+
+    asyncio.run(awaited())
+
+
+def call_a_method() -> None:
+    class Local:
+        @step
+        def method(self) -> None:
+            pass
+
+    Local().method()
+
+
+@pytest.mark.parametrize("steps", [call_it, call_it_under_two_names, await_it, call_a_method])
+def test_a_declared_step_that_is_called_is_no_warning_and_neither_is_one_that_is_skipped(
+    steps: Callable[[], None], job: Job, plain: Plain, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Import:
-        def __init__(self, job: Job) -> None:
-            self.job = job
-
-        @step
-        def rows(self) -> None:
-            pass
-
-    def steps() -> None:
-        @step
-        def called() -> None:
-            pass
-
-        @step
-        def shard() -> None:
-            pass
-
-        @step
-        async def awaited() -> None:
-            pass
-
-        class Local:
-            @step
-            def method(self) -> None:
-                pass
-
-        called()
-        shard.with_options(name="shard-1")()
-        shard.with_options(name="shard-2")()
-        asyncio.run(awaited())
-        Local().method()
-        Import(job).rows()
+    def interrupted_once() -> None:
+        steps()
         job.call()
         plain("last")
 
-    assert job.execute(steps).departure == STOPPING
-    assert job.execute(steps).error is None
+    assert job.execute(interrupted_once).departure == STOPPING
+    assert job.execute(interrupted_once).error is None
     assert warnings(caplog) == []
 
 
@@ -1322,7 +1327,7 @@ def test_a_step_that_is_declared_outside_need_not_be_called(
     assert warnings(caplog) == []
 
 
-# Rule 9: events
+# Events
 
 
 def test_each_turn_of_a_step_is_an_event(job: Job, plain: Plain) -> None:

@@ -930,7 +930,7 @@ def test_a_second_each_is_refused(kind: Callable[..., Any], job: Job) -> None:
 
     error = job.execute(visit).error
     assert isinstance(error, InvalidStepError)
-    assert str(error) == "step 'visit': a second each, one step has one cursor"
+    assert str(error) == ("step 'visit': a second each, one step has one cursor: make it two steps")
 
 
 @KINDS
@@ -977,7 +977,9 @@ def test_each_after_set_is_refused(job: Job) -> None:
 
     error = job.execute(visit).error
     assert isinstance(error, InvalidStepError)
-    assert str(error) == "step 'visit': each beside set and advance"
+    assert str(error) == (
+        "step 'visit': each beside set and advance, one step has one cursor: make it two steps"
+    )
 
 
 # What cannot be iterated

@@ -451,7 +451,7 @@ def test_a_program_that_dies_goes_on_where_it_was_saved_and_skips_nothing(
 
 
 def checkpoints(program: Program) -> list[Visit | str]:
-    """Where rule 1 has them: in `set`, `advance` and `checkpoint`, between two items or steps."""
+    """Where they have to be: in `set`, `advance` and `checkpoint`, between two items or steps."""
     trace: list[Visit | str] = []
     for number, task in enumerate(program):
         trace += ["checkpoint"] * (number > 0)
