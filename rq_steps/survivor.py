@@ -55,11 +55,18 @@ class SurvivorMixin(EnduranceMixin):
         execution = self._execution or getattr(self, "execution", None)
         if execution is None:
             return super().perform_job(job, queue, *args, **kwargs)
-        may_begin = self._takes_lease if is_continuable(job) else self._still_holds
+        may_begin = self._takes_lease if self._is_continuable(job) else self._still_holds
         if not patiently(partial(may_begin, job, queue, execution), self.who):
             self._close_execution(job, execution)
             return False
         return super().perform_job(job, queue, *args, **kwargs)
+
+    def _is_continuable(self, job: Job) -> bool:
+        """To tell, it is imported; without a work-horse, a cold shutdown ends that, too."""
+        result = is_continuable(job)
+        if self._goes_down:
+            raise SystemExit
+        return result
 
     def _still_holds(self, job: Job, _queue: Queue, execution: Execution) -> bool:
         return is_open(execution, job)
