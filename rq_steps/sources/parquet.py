@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.data_set import DataFile, DataSet, Files, RowGroup
 from rq_steps.sources.mistaken import called, refuse_size, refuse_untexts
-from rq_steps.sources.protocol import PagedSource
+from rq_steps.sources.protocol import Compared, PagedSource
 from rq_steps.values import JSON
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class RowsPage(Generic[Item]):
         return place._asdict()
 
 
-class ParquetSource(PagedSource[Item]):
+class ParquetSource(Compared, PagedSource[Item]):
     """Rows of the files of a data set.
 
     The contract is the schema, and the number and names of the files. The file in hand is known
@@ -119,11 +119,11 @@ class ParquetSource(PagedSource[Item]):
     def unit(self) -> str:
         return "rows"
 
-    def check(self, kept: Any) -> None:
-        for what, found in self.contract.items():
-            if found != kept[what]:
+    def compare(self, found: Any, kept: Any) -> None:
+        for what, value in found.items():
+            if value != kept[what]:
                 raise InvalidStepError(
-                    f"{self.kind}: found {what} {found}, expected {what} {kept[what]}"
+                    f"{self.kind}: found {what} {value}, expected {what} {kept[what]}"
                 )
 
     def pages(self, cursor: Any) -> Iterator[RowsPage[Item]]:

@@ -27,11 +27,13 @@ from rq_steps.sources import (
     BadRecord,
     BadRecordError,
     Source,
+    chain,
     csv_dicts,
     csv_rows,
     jsonl,
     lines,
     nested,
+    numbered,
 )
 from rq_steps.testing import Rehearsal, everywhere
 from tests.unit.law import assert_law, in_blocks
@@ -45,6 +47,9 @@ COUNT = 100_000
 HEAD = 200_000
 """The most that decompressing its beginning fetches, in bytes."""
 NUMBERS = b"number,name\n" + b"".join(b"%08d,abcdefghij\n" % number for number in range(COUNT))
+PLAIN = ["HEAD", "HEAD", "GET"]
+WITH_A_HEADER = [*PLAIN, "HEAD", "GET"]
+"""What a web server is asked for where a loop begins."""
 
 each_server = pytest.mark.parametrize(
     "options",
@@ -187,6 +192,45 @@ def test_going_on_late_fetches_no_more_than_the_head_and_what_is_there(web: Web)
     assert row["number"] == f"{COUNT - 1000:08}"
     assert len(NUMBERS) > 2_000_000
     assert sent < 300_000
+
+
+@pytest.mark.parametrize(
+    ("make", "requests"),
+    [
+        (lines, PLAIN),
+        (csv_dicts, WITH_A_HEADER),
+        (lambda url: csv_rows(url, header=True), WITH_A_HEADER),
+        (lambda url: csv_dicts(url, ["a", "b"]), PLAIN),
+        (lambda url: numbered(csv_dicts(url)), WITH_A_HEADER),
+    ],
+    ids=["lines", "dicts", "rows with a header", "dicts with names", "numbered"],
+)
+def test_an_execution_asks_for_the_size_and_opens_a_file_once_and_once_more_for_a_header(
+    make: Callable[[Any], Source[Any]], requests: list[str], web: Web, job: Job
+) -> None:
+    file, visited = web.serve("contacts.csv", CONTACTS), list[Any]()
+    for _ in range(2):
+        visiting(job, lambda: make(web.url_of("contacts.csv")), visited)
+        assert [request.method for request in file.requests] == requests
+        file.requests.clear()
+
+
+def test_a_chain_looks_at_each_of_its_files_once_and_opens_those_that_are_left(
+    web: Web, job: Job
+) -> None:
+    first, second = (web.serve(name, CONTACTS) for name in ("a.csv", "b.csv"))
+    first.content = CONTACTS[:21]
+    urls = [web.url_of(name) for name in ("a.csv", "b.csv")]
+
+    def looked_at() -> list[int]:
+        visiting(job, lambda: chain(*map(csv_dicts, urls)), [])
+        counts = [len(file.requests) for file in (first, second)]
+        for file in (first, second):
+            file.requests.clear()
+        return counts
+
+    assert looked_at() == [5, 5]
+    assert looked_at() == [3, 5]
 
 
 def test_what_is_packed_for_the_way_is_asked_for_as_it_is(web: Web) -> None:
