@@ -225,11 +225,14 @@ class CsvDictFile(CsvFile):
         return named
 
 
-def _short(columns: list[str] | None) -> JSON:
-    """The columns as the record keeps them."""
-    if columns is None or sum(map(len, columns)) <= _LONGEST_NAMES:
-        return list[JSON](columns) if columns is not None else None
-    return {"count": len(columns), "checksum": checksum(repr(columns).encode())}
+def _short(columns: list[Any] | None) -> JSON:
+    """The columns as the record keeps them. Names may be numbers, or None: so csv has them."""
+    if columns is None:
+        return None
+    names = [each if isinstance(each, str) else repr(each) for each in columns]
+    if sum(map(len, names)) <= _LONGEST_NAMES:
+        return list[JSON](names)
+    return {"count": len(names), "checksum": checksum(repr(names).encode())}
 
 
 def _listed(columns: JSON) -> str:

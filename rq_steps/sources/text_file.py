@@ -143,7 +143,8 @@ class TextFile(Compared, PagedSource[Item]):
         with self._opener.opened() as file:
             size, encoding = self._opener.least_size(file), self._encoding_of(file)
             head = self._head(file, encoding)
-            place = head.end if place is None else place
+            if place is None or place.offset < head.end.offset:  # it had no head then, nor anything
+                place = head.end
             blocks = self._from(file, place, encoding)
             for page in self._records(blocks, place.record, head):
                 if page.bad and not self._hands_out:
