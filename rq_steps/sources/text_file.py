@@ -173,7 +173,8 @@ class TextFile(Compared, PagedSource[Item]):
         end = b""
         if offset > encoding.mark_size and not before.tail.endswith(encoding.lf):
             end = self._end_of_the_last_line(file, place, before.tail, encoding)
-        begin = file.seek(offset + len(end))
+        begin = offset + len(end)
+        file.seek(begin)
         before = before.behind(end, len(end))
         return Blocks(file, begin, line, before, encoding, self.block_size)
 

@@ -330,6 +330,14 @@ def test_an_encoding_is_given_by_its_name() -> None:
         lines(io.BytesIO(b""), encoding=nothing)
 
 
+def test_what_ends_behind_an_escape_character_is_not_said_to_be_a_quote_alone() -> None:
+    _, bad = csv_rows(io.BytesIO(b"a\nb^"), escapechar="^", bad="hand_out")
+    assert isinstance(bad, BadRecord)
+    assert bad.error == (
+        "unexpected end of data: a quote is not closed, or an escape character is the last"
+    )
+
+
 def test_a_bad_header_is_an_error_in_any_case() -> None:
     with pytest.raises(BadRecordError, match="a BytesIO, line 1: unexpected end of data"):
         list(csv_dicts(io.BytesIO(b'"a\n'), bad="hand_out"))

@@ -7,6 +7,7 @@ import gc
 import gzip
 import io
 import lzma
+import mmap
 import multiprocessing
 import os
 import socket
@@ -410,10 +411,11 @@ def test_no_server_is_no_missing_file() -> None:
         ("contacts.csv.gz", gzip.compress(CONTACTS)[:-10]),
         ("contacts.csv.gz", b"<html>"),
         ("contacts.csv.bz2", bz2.compress(CONTACTS)[:-10]),
+        ("contacts.csv.bz2", b"<html>"),
         ("contacts.csv.xz", lzma.compress(CONTACTS)[:-10]),
         ("contacts.csv.xz", b"<html>"),
     ],
-    ids=["cut gzip", "no gzip", "cut bzip2", "cut xz", "no xz"],
+    ids=["cut gzip", "no gzip", "cut bzip2", "no bzip2", "cut xz", "no xz"],
 )
 def test_what_cannot_be_decompressed_is_named(name: str, content: bytes, web: Web) -> None:
     web.serve(name, content)
@@ -598,6 +600,10 @@ def spooled_in_memory(content: bytes) -> Any:
     return filled(tempfile.SpooledTemporaryFile(max_size=1000), content)
 
 
+def mapped(content: bytes) -> Any:
+    return filled(mmap.mmap(-1, len(content)), content)
+
+
 def in_an_archive(content: bytes) -> IO[bytes]:
     return zipfile.ZipFile(io.BytesIO(zipped(content))).open("contacts.csv")
 
@@ -608,7 +614,7 @@ def uploaded(content: bytes) -> Any:
 
 @pytest.mark.parametrize(
     "open_one",
-    [in_memory, in_a_temporary_file, spooled, spooled_in_memory, in_an_archive, uploaded],
+    [in_memory, in_a_temporary_file, spooled, spooled_in_memory, mapped, in_an_archive, uploaded],
 )
 def test_what_is_like_a_file_is_a_file(
     open_one: Callable[[bytes], Any], django: Any, web: Web
@@ -617,6 +623,14 @@ def test_what_is_like_a_file_is_a_file(
         assert names(file) == NAMES
         assert_law(lambda: in_blocks(csv_dicts(file), 7))
         assert csv_dicts(file).total == (None if open_one is in_an_archive else len(CONTACTS))
+
+
+def test_a_member_of_a_packed_archive_is_named_by_what_it_is() -> None:
+    packed = io.BytesIO(gzip.compress(tarred(b"{")))
+    with tarfile.open(fileobj=packed) as archive:
+        member: Any = archive.extractfile("contacts.csv")
+        with pytest.raises(BadRecordError, match=r"^a ExFileObject, line 1: "):
+            list(jsonl(member))
 
 
 @pytest.mark.parametrize("url", ["memory://{}", "file://{}", "zip://contacts.csv::{}.zip"])
