@@ -67,12 +67,12 @@ class Numbering(Compound):
     def unit(self) -> str:
         return self._source.unit
 
-    def check(self, kept: Any) -> None:
-        if self._start != kept["start"]:
+    def compare(self, found: Any, kept: Any) -> None:
+        if found["start"] != kept["start"]:
             raise InvalidStepError(
-                f"{self.kind}: found start={self._start}, expected start={kept['start']}"
+                f"{self.kind}: found start={found['start']}, expected start={kept['start']}"
             )
-        self.check_part(self._source, kept["of"])
+        self.compare_part(self._source, found["of"], kept["of"])
 
     def place(self, cursor: Any) -> tuple[int, Any]:
         """The number, and the cursor of the source."""
