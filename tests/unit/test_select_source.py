@@ -167,6 +167,14 @@ def test_an_alias_is_a_table(engine: Engine) -> None:
     assert source.contract == ["-users.code"]
 
 
+def test_a_key_is_of_its_own_alias_where_a_table_is_joined_to_itself(engine: Engine) -> None:
+    one, next_one = aliased(User), aliased(User)
+    select_both = select(next_one.id, one.id).join(next_one, next_one.id == 11 - one.id)
+    assert_law(lambda: rows(select_both, engine, key=one.id, page=3))
+    source = rows(select(next_one.id).join(one, next_one.id == 11 - one.id), engine, key=one.id)
+    assert [row.id for row in source] == list(range(10, 0, -1))
+
+
 def test_a_table_without_a_class_will_do(engine: Engine) -> None:
     table = Base.metadata.tables["users"]
     assert [row.id for row in rows(select(table), engine, page=4)] == list(range(1, 11))
@@ -205,6 +213,7 @@ def test_a_count_is_made_when_it_is_asked_for_and_once(
 CITIES = select(User.city).group_by(User.city)
 CITY = CITIES.subquery("cities")
 BOTH = union_all(select(User.id), select(User.id))
+ONE, OTHER = aliased(User), aliased(User)
 REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
     "no primary key": (
         lambda engine: rows(select(Table("bare", MetaData(), Column("id", Integer))), engine),
@@ -312,6 +321,12 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
         lambda engine: rows(CITIES, engine),
         "it has GROUP BY, and groups have no key that is known: use query(sql, engine.raw_conn",
     ),
+    "distinct without the key of this alias": (
+        lambda engine: rows(
+            select(OTHER.id).join(ONE, OTHER.id == ONE.id).distinct(), engine, key=ONE.id
+        ),
+        "it has DISTINCT, and not all of its key is selected: select users.id, too",
+    ),
     "distinct without the key": (
         lambda engine: rows(select(User.city).distinct(), engine),
         "it has DISTINCT, and not all of its key is selected: select users.id, too",
@@ -344,6 +359,13 @@ def test_a_key_with_the_primary_key_or_a_unique_constraint_is_taken(
     key: list[Any], engine: Engine
 ) -> None:
     assert_law(lambda: rows(select(User.id, User.name), engine, key=key, page=3))
+
+
+def test_a_unique_index_may_have_what_only_its_database_knows(engine: Engine) -> None:
+    seats = Table("seats", MetaData(), Column("id", Integer, nullable=False))
+    Index("by_id", seats.c.id, unique=True, postgresql_include=[], mysql_using="btree")
+    seats.create(engine)
+    assert list(rows(select(seats), engine, key=seats.c.id)) == []
 
 
 def test_rows_that_a_join_gives_twice_are_an_error_and_never_skipped(engine: Engine) -> None:
