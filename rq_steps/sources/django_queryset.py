@@ -136,11 +136,18 @@ class _Fields:
         for field in self._meta.concrete_fields:
             if field.unique:
                 yield {field.attname}
-        for names in self._meta.unique_together:
-            yield self._attnames(names)
-        for constraint in self._meta.constraints:
-            if _is_total(constraint):
-                yield self._attnames(constraint.fields)
+        for meta in self._tables():
+            for names in meta.unique_together:
+                yield self._attnames(names)
+            for constraint in meta.constraints:
+                if _is_total(constraint):
+                    yield self._attnames(constraint.fields)
+
+    def _tables(self) -> list[Any]:
+        """What the models say whose tables have its fields: of a proxy that is another model, and
+        of one that inherits its parents, too."""
+        model = self._meta.concrete_model
+        return [each._meta for each in (model, *model._meta.get_parent_list())]
 
     def _attnames(self, names: Sequence[str]) -> set[str]:
         return {self._meta.get_field(name).attname for name in names}
@@ -172,11 +179,30 @@ def _refuse_clauses(queryset: Any, fields: _Fields) -> None:
             "queryset: it is reversed, and pages have their own order: give key=, or order_by(), "
             'with the directions, as in order_by("-id")'
         )
+    if queryset.query.extra_order_by:
+        raise InvalidStepError(
+            "queryset: it is ordered by extra(), and pages have their own order: give key="
+        )
     groups = queryset.query.group_by
     if isinstance(groups, tuple) and not fields.are_unique(set(map(_grouped_by, groups))):
         raise InvalidStepError(
             "queryset: it has GROUP BY, and groups have no key that is known: "
             "use query(sql, connection, key=...)"
+        )
+    _refuse_looking_around(queryset)
+
+
+def _refuse_looking_around(queryset: Any) -> None:
+    """Refuse what is made of several rows: of those that are behind the key, on each page."""
+    if queryset.query.distinct_fields:
+        raise InvalidStepError(
+            "queryset: it has DISTINCT ON, which each page would take anew, of the rows behind its "
+            "key: filter by a subquery that has it, as in pk__in=..."
+        )
+    if any(each.contains_over_clause for each in queryset.query.annotations.values()):
+        raise InvalidStepError(
+            "queryset: it has a window function, which each page would begin anew: "
+            "use query(sql, connection, key=...), or filter by a subquery that has it"
         )
 
 

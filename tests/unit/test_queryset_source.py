@@ -16,7 +16,7 @@ from rq_steps import CheckpointError, InvalidStepError, Step, step
 from rq_steps.sources import query, queryset, source_of
 from tests.unit.law import assert_law
 from tests.unit.memory import Job
-from tests.unit.models import models
+from tests.unit.models import meta, models
 
 
 @pytest.fixture
@@ -225,6 +225,16 @@ def grouped(books: Any) -> Any:
     return books.annotate(number=Count("id"))
 
 
+def numbered(books: Any) -> Any:
+    from django.db.models import F, Window
+    from django.db.models.functions import (  # type: ignore[import-untyped]  # no types
+        RowNumber,
+    )
+
+    window = Window(RowNumber(), partition_by=F("shelf"), order_by="place")
+    return books.annotate(number=window)
+
+
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "not unique": (
         lambda books: queryset(books, key=["shelf", "-author"]),
@@ -279,6 +289,22 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "reversed without an order": (
         lambda books: source_of(books.reverse()),
         "it is reversed, and pages have their own order: give key=, or order_by(), ",
+    ),
+    "ordered by extra": (
+        lambda books: queryset(books.extra(order_by=["-place"])),
+        "it is ordered by extra(), and pages have their own order: give key=",
+    ),
+    "distinct on": (
+        lambda books: queryset(books.order_by("shelf", "place").distinct("shelf")),
+        "it has DISTINCT ON, which each page would take anew, of the rows behind its key: filter ",
+    ),
+    "window function": (
+        lambda books: queryset(numbered(books)),
+        "it has a window function, which each page would begin anew: use query(sql, connection, ",
+    ),
+    "filter by a window function": (
+        lambda books: source_of(numbered(books).filter(number=1)),
+        "it has a window function",
     ),
     "slice": (
         lambda books: queryset(books[:5]),
@@ -381,13 +407,35 @@ def test_rows_that_a_join_gives_twice_may_be_made_distinct(shop: Any) -> None:
     assert [book.id for book in queryset(books, page=1)] == [1, 2, 4, 5, 7, 8, 10]
 
 
+def test_a_subquery_may_look_at_all_rows(shop: Any) -> None:
+    from django.db.models import OuterRef, Subquery
+
+    first = numbered(shop.Book.objects).filter(number=1)
+    source = queryset(shop.Book.objects.filter(pk__in=first.values("pk")), page=1)
+    assert [book.id for book in source] == [1, 2, 3]
+    places = numbered(shop.Book.objects).filter(shelf=OuterRef("shelf")).order_by("-number")
+    annotated = shop.Book.objects.annotate(places=Subquery(places.values("number")[:1]))
+    assert {(book.shelf, book.places) for book in queryset(annotated, page=3)} == {
+        (0, 3),
+        (1, 4),
+        (2, 3),
+    }
+
+
+def test_a_proxy_has_the_keys_of_its_model(shop: Any) -> None:
+    proxy: Any = type("Paperback", (shop.Book,), {"__module__": __name__, "Meta": meta(proxy=True)})
+    source = queryset(proxy.objects.all(), key=["-shelf", "place"], page=3)
+    assert len(list(source)) == 10
+
+
 def test_keys_of_an_inherited_model_are_known(shop: Any) -> None:
     shop.Novel.objects.create(
         id=50, title="n", shelf=9, place=9, author=shop.Author.objects.first(), hero="h"
     )
     novels = shop.Novel.objects.all()
     assert [novel.hero for novel in queryset(novels)] == ["h"]
-    assert [novel.hero for novel in queryset(novels, key="-title")] == ["h"]
+    for key in ("-title", ["shelf", "place"]):
+        assert [novel.hero for novel in queryset(novels, key=key)] == ["h"]
 
 
 # Values of keys
