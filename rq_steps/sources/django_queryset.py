@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from operator import and_, attrgetter, itemgetter
 from typing import Any
 
@@ -34,6 +34,8 @@ class QuerySetSource(KeysetSource):
         fields = _Fields(queryset.model)
         _refuse_clauses(queryset, fields)
         self._fields = fields.key(_ordering(queryset, key))
+        others = set(queryset.query.annotations)
+        self._known = [fields.known_as(name) - others for name, _ in self._fields]
         columns = [Column(f"{fields.label}.{name}", descends) for name, descends in self._fields]
         super().__init__(columns, page, count=count)
         self._queryset = queryset.order_by(*map(str, self._fields))
@@ -61,16 +63,17 @@ class QuerySetSource(KeysetSource):
 
     def _getters(self, item: Any) -> list[Any]:
         names = [name for name, _ in self._fields]
-        if isinstance(item, dict) and set(names) <= set(item):
-            return [itemgetter(name) for name in names]
         if isinstance(item, Model):
             self._refuse_deferred(item)
-        elif not hasattr(item, "_fields") or not set(names) <= set(item._fields):
+            return [attrgetter(name) for name in names]
+        told, get = _told_by(item)
+        found = [next((each for each in known_as if each in told), "") for known_as in self._known]
+        if "" in found:
             raise InvalidStepError(
                 f"queryset: its rows do not tell their {', '.join(names)}: "
                 "take objects, or values() or values_list(named=True) with these"
             )
-        return [attrgetter(name) for name in names]
+        return list(map(get, found))
 
     def _refuse_deferred(self, item: Any) -> None:
         for name in item.get_deferred_fields().intersection(name for name, _ in self._fields):
@@ -107,6 +110,11 @@ class _Fields:
     def are_unique(self, names: set[str]) -> bool:
         """Is it known that no two objects have the same values in these fields?"""
         return any(names >= unique for unique in self._unique())
+
+    def known_as(self, name: str) -> set[str]:
+        """What `values` calls a field: by the name that it was given."""
+        field = self._meta.get_field(name)
+        return {field.attname, field.name, *(["pk"] if field.primary_key else [])}
 
     def _names(self, name: str) -> list[str]:
         """Of a field of the model's own: a foreign key counts as its column."""
@@ -204,6 +212,13 @@ def _refuse_looking_around(queryset: Any) -> None:
             "queryset: it has a window function, which each page would begin anew: "
             "use query(sql, connection, key=...), or filter by a subquery that has it"
         )
+
+
+def _told_by(item: Any) -> tuple[Collection[str], Callable[[str], Any]]:
+    """The names that a row of values has, and what gets the value of one."""
+    if isinstance(item, dict):
+        return item, itemgetter
+    return getattr(item, "_fields", ()), attrgetter
 
 
 def _grouped_by(expression: Any) -> str:

@@ -171,6 +171,13 @@ def test_values_are_handed_out_as_dicts_and_named_tuples(shop: Any) -> None:
     assert next(iter(queryset(named, key="-id"))) == ("t10", 10)
 
 
+def test_values_tell_their_key_by_any_of_its_names(shop: Any) -> None:
+    books = shop.Book.objects
+    assert_law(lambda: queryset(books.values("pk", "title"), page=3))
+    assert_law(lambda: queryset(books.values_list("title", "pk", named=True), page=3))
+    assert_law(lambda: queryset(books.values("author", "id"), key=["-author", "pk"], page=3))
+
+
 def test_a_foreign_key_in_the_key_is_its_column(shop: Any) -> None:
     for name in ("author", "author_id"):
         source = queryset(shop.Book.objects.all(), key=["-" + name, "pk"], page=3)
@@ -337,6 +344,10 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "values without the key": (
         lambda books: list(queryset(books.values("title"))),
         "its rows do not tell their id: take objects, or values() or values_list(named=True) with",
+    ),
+    "values with another thing by the name of the key": (
+        lambda books: list(queryset(books.values(pk=books.model.doubled()))),
+        "its rows do not tell their id",
     ),
     "bare values": (
         lambda books: list(queryset(books.values_list("id"))),
