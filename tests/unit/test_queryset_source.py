@@ -99,11 +99,27 @@ def test_a_queryset_is_not_read_whole_by_anything(shop: Any, job: Job, asked: li
     assert books._result_cache is None
 
 
+def paginated(books: Any) -> Any:
+    from django.core.paginator import Paginator  # type: ignore[import-untyped]  # no types
+
+    return Paginator(books.order_by("id"), 3)
+
+
+def cursor() -> Any:
+    from django.db import connection  # type: ignore[import-untyped]  # it ships no types
+
+    return connection.cursor()
+
+
 @pytest.mark.parametrize(
     ("make", "advice"),
     [
         (lambda shop: shop.Book.objects, "use its all()"),
         (lambda shop: shop.Book.objects.raw("SELECT 1 AS id"), "use rq_steps.sources.query"),
+        (lambda shop: shop.Book.objects.iterator(), "use the QuerySet itself"),
+        (lambda shop: shop.Book.objects.raw("SELECT 1 AS id").iterator(), "use rq_steps.sources.q"),
+        (lambda shop: paginated(shop.Book.objects), "use its object_list, in rq_steps.sources.bat"),
+        (lambda shop: cursor(), "use rq_steps.sources.query, with the same SQL"),
     ],
 )
 def test_what_is_no_queryset_is_told_what_to_do(
