@@ -82,6 +82,21 @@ def transaction_test(connection: Any) -> IsOpen | None:
     return None
 
 
+def _of_scope(sessions: Any) -> IsOpen | None:
+    """That of a `scoped_session`, which stands for another session in each scope."""
+    registry = getattr(sessions, "registry", None)
+    if not callable(registry) or not callable(getattr(registry, "has", None)):
+        return None
+    return partial(_session_tells, registry)
+
+
+def _session_tells(registry: Any) -> bool:
+    try:
+        return registry.has() and bool(registry().in_transaction())
+    except RuntimeError:  # Flask-SQLAlchemy has no scope outside of an app context
+        return False
+
+
 def _tells(connection: Any, attribute: str) -> bool:
     try:
         return bool(getattr(connection, attribute))
@@ -97,7 +112,7 @@ def _was_closed(connection: Any) -> bool:
 
 
 def _known(connection: Any) -> IsOpen:
-    known = transaction_test(connection)
+    known = _of_scope(connection) or transaction_test(connection)
     if known is None:
         raise TypeError(
             "step.guard takes a session or connection that tells of its transactions, "
