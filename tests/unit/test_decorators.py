@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -333,6 +333,47 @@ def test_a_step_that_the_caller_passes_is_one_argument_too_many() -> None:
 
 
 # Outside a continuable
+
+
+@step
+def careless(numbers: list[int]) -> None:
+    list(step.each(numbers))  # type: ignore[attr-defined]  # the mistake that is told of
+
+
+@step
+async def carelessly_awaited() -> None:
+    step.set(5)  # type: ignore[attr-defined]  # the same
+
+
+@step
+def otherwise_wrong(step: Step) -> None:
+    careless.each([1])  # type: ignore[attr-defined]  # another mistake, which Python tells of
+
+
+@step
+def wrong_of_itself() -> None:
+    sys.each([1])  # type: ignore[attr-defined]  # and another
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in a continuable", "outside"])
+def test_a_step_that_forgot_to_take_its_step_is_told_so(inside: bool) -> None:
+    with (
+        continuing() if inside else nullcontext(),
+        pytest.raises(TypeError) as told,
+    ):
+        careless([1])
+    assert str(told.value) == (
+        "careless uses step.each and takes no Step: make its first parameter "
+        "(after self or cls) step: Step; the caller does not pass it"
+    )
+    with pytest.raises(TypeError, match=r"^carelessly_awaited uses step\.set and takes no Step: "):
+        asyncio.run(carelessly_awaited())
+
+
+@pytest.mark.parametrize("wrong", [otherwise_wrong, wrong_of_itself])
+def test_other_attribute_errors_are_left_as_they_are(wrong: Any) -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'each'"):
+        wrong()
 
 
 def test_outside_a_continuable_a_step_is_the_plain_function() -> None:
