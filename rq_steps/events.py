@@ -89,9 +89,10 @@ class StepStarted(StepEvent):
 
     @property
     def description(self) -> str:
-        if self.resumed:
-            return f"step '{self.step}' resumed from cursor {one_line(self.cursor)}"
-        return f"step '{self.step}' started"
+        if not self.resumed:
+            return f"step '{self.step}' started"
+        place = "its start" if self.cursor is None else f"cursor {one_line(self.cursor)}"
+        return f"step '{self.step}' resumed from {place}"
 
 
 @dataclass(frozen=True)

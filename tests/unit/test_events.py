@@ -36,6 +36,7 @@ LINES = [
     (Resumed("42", None, None, "check", 2), "INFO", "Job 42: resumed after 'check'"),
     (StepStarted("42", "rows", None, False), "INFO", "Job 42: step 'rows' started"),
     (StepStarted("42", "rows", 7, True), "INFO", "Job 42: step 'rows' resumed from cursor 7"),
+    (StepStarted("42", "rows", None, True), "INFO", "Job 42: step 'rows' resumed from its start"),
     (StepSkipped("42", "rows"), "DEBUG", "Job 42: step 'rows' skipped"),
     (StepCompleted("42", "rows", 9), "INFO", "Job 42: step 'rows' completed"),
     (
