@@ -20,7 +20,7 @@ class Transactions:
 
     def __init__(self) -> None:
         self._guarded: list[tuple[str, IsOpen]] = []
-        self._open_before = {id(connection) for connection in _in_atomic_block()}
+        self._depth_before = {id(each): _depth(each) for each in _in_atomic_block()}
 
     def guard(self, connection: Any) -> None:
         """Watch this connection or session, too.
@@ -45,7 +45,7 @@ class Transactions:
             if is_open():
                 raise _refusal(name)
         for connection in _in_atomic_block():
-            if id(connection) not in self._open_before:
+            if _depth(connection) > self._depth_before.get(id(connection), 0):
                 raise _refusal(f"Django's '{connection.alias}'")
 
 
@@ -68,6 +68,11 @@ def _in_atomic_block() -> list[Any]:
         return []
     connections = django_db.connections.all(initialized_only=True)
     return [connection for connection in connections if connection.in_atomic_block]
+
+
+def _depth(connection: Any) -> int:
+    """How many atomic blocks it is in. Django's TestCase is in some before the job begins."""
+    return 1 + len(getattr(connection, "savepoint_ids", ()))
 
 
 def transaction_test(connection: Any) -> IsOpen | None:

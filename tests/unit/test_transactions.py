@@ -486,6 +486,24 @@ def test_a_transaction_that_was_open_before_the_execution_is_not_its_own(
     assert execution.departure == Departure("max_runtime")
 
 
+@pytest.mark.parametrize("savepoint", [True, False])
+def test_a_block_within_one_that_was_open_before_the_execution_is_not_cut(
+    savepoint: bool, django: Any, job: Job
+) -> None:
+    """In Django's TestCase, a loop inside an atomic block is told of as it is on a worker."""
+
+    @step
+    def write(step: Step) -> None:
+        with django.transaction.atomic(savepoint=savepoint):
+            for _ in step.each(range(3)):
+                pass
+
+    with django.transaction.atomic():
+        error = job.execute(write).error
+    assert isinstance(error, CheckpointError)
+    assert "transaction of Django's 'default':" in str(error)
+
+
 def test_a_job_that_is_interrupted_between_two_atomic_blocks_goes_on(django: Any, job: Job) -> None:
     visited = []
 
