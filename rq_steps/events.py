@@ -171,7 +171,8 @@ class Errored(PlacedEvent):
     def description(self) -> str:
         ahead = "not resumed" if self.wait is None else f"resumes in {self.wait:g} s"
         error = " ".join(str(self.exception).split())
-        return f"{type(self.exception).__name__} {self.place}, {ahead}: {error}"
+        said = f": {error}" if error else ""
+        return f"{type(self.exception).__name__} {self.place}, {ahead}{said}"
 
 
 @dataclass(frozen=True)

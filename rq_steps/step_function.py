@@ -96,7 +96,7 @@ class StepFunction(Generic[P, R_co]):
         return other
 
     def _called(self) -> Callable[[], None]:
-        running = current.current()
+        running = current.current(f"step '{self._options.name}'")
         return running.pending.called(self._options.name) if running else lambda: None
 
     def _call_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R_co:
@@ -129,11 +129,12 @@ class StepFunction(Generic[P, R_co]):
             ) from error
 
     def _running(self) -> Continuation | None:
-        running = current.current()
+        caller = f"step '{self._options.name}'"
+        running = current.current(caller)
         if running is None:
             current.refuse_other_thread(
-                f"step '{self._options.name}' was called from another thread than its "
-                "continuable's: it would not count"
+                f"{caller} was called from another thread than its continuable's: "
+                "it would not count"
             )
         return running
 

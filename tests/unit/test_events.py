@@ -65,6 +65,11 @@ LINES = [
         "Job 42: ValueError after 'check', not resumed: no such row",
     ),
     (
+        Errored("42", "rows", 7, "check", TimeoutError(), None),
+        "WARNING",
+        "Job 42: TimeoutError at 'rows', cursor 7, not resumed",
+    ),
+    (
         Superseded("42", "rows", 7, "check", "canceled"),
         "WARNING",
         "Job 42: canceled at 'rows', cursor 7, this execution ends",
