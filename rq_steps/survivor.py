@@ -50,8 +50,8 @@ class SurvivorMixin(EnduranceMixin):
     # Its own work-horse
 
     def perform_job(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> bool:
-        """While this worker was frozen, waited for Redis or imported the job, others may have taken it
-        for dead: then the job may be another worker's by now."""
+        """While this worker was frozen, waited for Redis or imported the job, others may have taken
+        it for dead: then the job may be another worker's by now."""
         execution = self._execution or getattr(self, "execution", None)
         if execution is None:
             return super().perform_job(job, queue, *args, **kwargs)
