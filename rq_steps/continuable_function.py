@@ -30,7 +30,7 @@ def continuable_function(function: Callable[..., Any], options: Options) -> Call
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        if _is_inside():
+        if _is_inside(run):
             return function(*args, **kwargs)
         return _run(lambda: function(*args, **kwargs), run, options)
 
@@ -43,7 +43,7 @@ def _async_continuable(function: Callable[..., Any], options: Options) -> Callab
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         coroutine = functools.partial(function, *args, **kwargs)
-        execution = None if _is_inside() else _execution(run, options)
+        execution = None if _is_inside(run) else _execution(run, options)
         if execution is None:
             return _run_in_memory_async(coroutine, run)
         return execution.run(lambda: _run_in_loop(coroutine))
@@ -72,7 +72,7 @@ def _run(call: Callable[[], Any], wrapper: Callable[..., Any], options: Options)
 async def _run_in_memory_async(
     call: Callable[[], Awaitable[Any]], wrapper: Callable[..., Any]
 ) -> Any:
-    if _is_inside():
+    if _is_inside(wrapper):
         return await call()
     in_memory = _in_memory(wrapper)
     with current.entered(in_memory):
@@ -91,10 +91,10 @@ def _in_memory(wrapper: Callable[..., Any]) -> Continuation:
     return current.in_memory(job_id)
 
 
-def _is_inside() -> bool:
+def _is_inside(wrapper: Callable[..., Any]) -> bool:
     """Is the continuable called by another one? Then it is a plain function, and its steps are the
     other's; but not where a queue with `is_async=False` runs it as a job of its own."""
-    running = current.current()
+    running = current.current(f"continuable '{wrapper.__name__}'")
     return running is not None and _sync_job_id() in ("", running.keeper.job_id)
 
 

@@ -84,18 +84,18 @@ class Continuation:
 
     def checkpoint(self) -> None:
         """A checkpoint at which somebody wants something."""
-        self.thread.refuse_stranger()
+        self.thread.refuse_stranger("a Step was used")
         self._go_on_leaving()
         self._transactions.check()
         self._leave_if(self.keeper.attend())
 
     def save(self) -> None:
-        self.thread.refuse_stranger()
+        self.thread.refuse_stranger("a Step was used")
         self._go_on_leaving()
         self._leave_if(self.keeper.save())
 
     def interrupt(self, wait: float | None, reason: str) -> None:
-        self.thread.refuse_stranger()
+        self.thread.refuse_stranger("a Step was used")
         self._go_on_leaving()
         self._transactions.check()
         if self.keeper.attended:

@@ -31,8 +31,8 @@ def entered(continuation: Continuation) -> Iterator[None]:
         _current.reset(token)
 
 
-def current() -> Continuation | None:
-    """The continuation that the calling code runs in.
+def current(caller: str) -> Continuation | None:
+    """The continuation that the calling code runs in; `caller` is what is called there.
 
     Raises:
         InvalidStepError: called from a thread, or at a time, that is not the continuable's.
@@ -40,7 +40,7 @@ def current() -> Continuation | None:
     continuation = _current.get()
     if continuation is None:
         return None
-    continuation.thread.refuse_stranger()
+    continuation.thread.refuse_stranger(f"{caller} was called")
     return continuation
 
 

@@ -89,9 +89,10 @@ class StepStarted(StepEvent):
 
     @property
     def description(self) -> str:
-        if self.resumed:
-            return f"step '{self.step}' resumed from cursor {one_line(self.cursor)}"
-        return f"step '{self.step}' started"
+        if not self.resumed:
+            return f"step '{self.step}' started"
+        place = "its start" if self.cursor is None else f"cursor {one_line(self.cursor)}"
+        return f"step '{self.step}' resumed from {place}"
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ class Errored(PlacedEvent):
     def description(self) -> str:
         ahead = "not resumed" if self.wait is None else f"resumes in {self.wait:g} s"
         error = " ".join(str(self.exception).split())
-        return f"{type(self.exception).__name__} {self.place}, {ahead}: {error}"
+        said = f": {error}" if error else ""
+        return f"{type(self.exception).__name__} {self.place}, {ahead}{said}"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,13 @@ from rq_steps.options import Seconds, seconds
 from rq_steps.record import Current, SourceMark
 from rq_steps.sources.async_pairs import async_pairs_of
 from rq_steps.sources.given import async_source_of, is_async, source_of
-from rq_steps.sources.protocol import AsyncSource, Described, Source, opening_cursor
+from rq_steps.sources.protocol import (
+    AsyncSource,
+    Described,
+    Source,
+    compare,
+    opening_cursor,
+)
 from rq_steps.successor import successor
 from rq_steps.values import JSON, decode, encode
 
@@ -259,7 +265,7 @@ class Step:
     def _begin_at(self, source: Described, mark: SourceMark) -> Any:
         self._refuse_other(mark)
         if self._mark is not None:
-            source.check(self._mark.contract)
+            compare(source, mark.contract, self._mark.contract)
         return opening_cursor(source, self._cursor)
 
     @contextmanager

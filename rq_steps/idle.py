@@ -99,7 +99,11 @@ class IdlerMixin(EnduranceMixin):
             threading.Thread(target=self._unblock, args=[waiting], daemon=True).start()
 
     def _unblock(self, waiting: threading.Event) -> None:
-        """The server ends the wait, or it has already answered with a job: nothing in between."""
+        """The server ends the wait, or it has already answered with a job: nothing in between.
+
+        Again and again: the signal may have come before the wait had begun.
+        """
         with suppress(RedisError):
-            while not waiting.wait(0.005):
+            while not waiting.is_set():
                 self.connection.client_unblock(self._client_id, error=True)
+                waiting.wait(0.005)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.client import Pipeline
     from rq.executions import Execution
+    from rq.intermediate_queue import IntermediateQueue
     from rq.job import Job
     from rq.queue import Queue
 
@@ -38,10 +39,17 @@ def take_lease(job: Job, queue: Queue, execution: Execution, *, through_intermed
     return bool(script(job.connection, "lease")(keys=keys, args=args))
 
 
-def vouch_for(job: Job, worker_name: str) -> None:
-    """Renew the lease of a job from the worker's side, whose work-horse may be deaf for a while."""
-    args: list[str | float] = [worker_name, job.id, LEASE]
-    script(job.connection, "vouch")(keys=[job.key, _key(job)], args=args)
+def seen_key(intermediate: IntermediateQueue) -> str:
+    """Since when each job of a queue has been seen taken and not begun."""
+    return f"{intermediate.key}:rq_steps"
+
+
+def vouch_for(job: Job, queue: Queue, execution: Execution, worker_name: str) -> None:
+    """Keep a job from counting as lost, from the side of a worker whose work-horse lives: it may be
+    deaf for a while, or have yet to begin."""
+    started, seen = job.started_job_registry.key, seen_key(queue.intermediate_queue)
+    args: list[str | float] = [worker_name, job.id, LEASE, execution.composite_key]
+    script(job.connection, "vouch")(keys=[job.key, _key(job), started, seen], args=args)
 
 
 def has_lease(job: Job) -> bool:
@@ -49,9 +57,9 @@ def has_lease(job: Job) -> bool:
     return job.connection.zscore(_key(job), job.id) is not None
 
 
-def end_lease(job: Job, pipeline: Pipeline) -> None:
+def end_lease(job: Job, worker_name: str, pipeline: Pipeline) -> None:
     """With the transaction nobody need look after the job any more, unless it runs elsewhere."""
-    pipeline.eval(source("unlease"), 2, job.key, _key(job), job.id)
+    pipeline.eval(source("unlease"), 2, job.key, _key(job), job.id, worker_name)
 
 
 def _key(job: Job) -> str:

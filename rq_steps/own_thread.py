@@ -24,17 +24,17 @@ class OwnThread:
         """The continuable has ended: its steps count no more."""
         self._is_over = True
 
-    def refuse_stranger(self) -> None:
+    def refuse_stranger(self, what_happened: str) -> None:
         """Refuse a caller who carries the context into another thread, or beyond the end.
 
         Raises:
             InvalidStepError: it is one.
         """
         if self._is_over:
-            raise InvalidStepError("a step was called after its continuable had ended")
+            raise InvalidStepError(f"{what_happened} after its continuable had ended")
         if not self.is_current:
             kind = "thread" if os.getpid() == self._own[1] else "process"
-            raise InvalidStepError(f"a step was called from another {kind} than its continuable's")
+            raise InvalidStepError(f"{what_happened} from another {kind} than its continuable's")
 
 
 def _thread_of_process() -> tuple[int, int]:

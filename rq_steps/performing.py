@@ -65,7 +65,7 @@ def is_continuable(job: Job) -> bool:
     """Is what the job runs a continuable? What cannot be imported is none: that is RQ's to tell."""
     try:
         return any(hasattr(each, MARK) for each in _unwrapped(job.func))
-    except Exception:
+    except BaseException:  # a module may call sys.exit, too
         return False
 
 

@@ -60,11 +60,11 @@ class StepFunction(Generic[P, R_co]):
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         if self._is_async:
             return cast("R_co", self._call_async(args, kwargs, self._called()))
-        running = self._running()
-        if running is None:
-            return self._call_loose(args, kwargs)
-        body = functools.partial(self._call_with, args, kwargs)
-        return running.run(self._options, self._origin, body)
+        try:
+            return self._call_sync(args, kwargs)
+        except AttributeError as error:
+            self._tell_of_a_forgotten_step(error)
+            raise
 
     def with_options(
         self,
@@ -96,25 +96,45 @@ class StepFunction(Generic[P, R_co]):
         return other
 
     def _called(self) -> Callable[[], None]:
-        running = current.current()
+        running = current.current(f"step '{self._options.name}'")
         return running.pending.called(self._options.name) if running else lambda: None
+
+    def _call_sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R_co:
+        running = self._running()
+        if running is None:
+            return self._call_loose(args, kwargs)
+        body = functools.partial(self._call_with, args, kwargs)
+        return running.run(self._options, self._origin, body)
 
     async def _call_async(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], awaited: Callable[[], None]
     ) -> Any:
         awaited()
         running = self._running()
-        if running is None:
-            return await cast("Awaitable[Any]", self._call_loose(args, kwargs))
-        body: Any = functools.partial(self._call_with, args, kwargs)
-        return await running.run_async(self._options, self._origin, body)
+        try:
+            if running is None:
+                return await cast("Awaitable[Any]", self._call_loose(args, kwargs))
+            body: Any = functools.partial(self._call_with, args, kwargs)
+            return await running.run_async(self._options, self._origin, body)
+        except AttributeError as error:
+            self._tell_of_a_forgotten_step(error)
+            raise
+
+    def _tell_of_a_forgotten_step(self, error: AttributeError) -> None:
+        """Of the decorator `step` was asked what a Step has: the function takes none."""
+        if self._place is None and _is_decorator(error.obj) and hasattr(Step, str(error.name)):
+            raise TypeError(
+                f"{self.__qualname__} uses step.{error.name} and takes no Step: make its first "
+                "parameter (after self or cls) step: Step; the caller does not pass it"
+            ) from error
 
     def _running(self) -> Continuation | None:
-        running = current.current()
+        caller = f"step '{self._options.name}'"
+        running = current.current(caller)
         if running is None:
             current.refuse_other_thread(
-                f"step '{self._options.name}' was called from another thread than its "
-                "continuable's: it would not count"
+                f"{caller} was called from another thread than its continuable's: "
+                "it would not count"
             )
         return running
 
@@ -128,6 +148,13 @@ class StepFunction(Generic[P, R_co]):
         if self._place is None:
             return self.__wrapped__(*args, **kwargs)
         return self.__wrapped__(*args[: self._place], step, *args[self._place :], **kwargs)
+
+
+def _is_decorator(found: Any) -> bool:
+    return inspect.isfunction(found) and (found.__module__, found.__name__) == (
+        "rq_steps.decorators",
+        "step",
+    )
 
 
 class BoundStep(Generic[P, R_co]):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ class SurvivorMixin(EnduranceMixin):
     """Seconds between two looks for jobs whose worker died."""
 
     _execution: Execution | None = None
-    _watched: Job | None = None
+    _vouch: Callable[[], None] | None = None
     _horse_died = False
     _goes_down = False
     _false_starts: Mapping[str, int] = MappingProxyType({})
@@ -49,29 +50,40 @@ class SurvivorMixin(EnduranceMixin):
     # Its own work-horse
 
     def perform_job(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> bool:
-        """A continuable has its lease before RQ calls it started: so it is found if it is lost.
-
-        While this worker was frozen, or waited for Redis, others may have taken it for dead: then
-        the job may be another worker's by now, finished, or canceled.
-        """
+        """While this worker was frozen, waited for Redis or imported the job, others may have taken
+        it for dead: then the job may be another worker's by now."""
         execution = self._execution or getattr(self, "execution", None)
-        if execution is None or not is_continuable(job):
+        if execution is None:
             return super().perform_job(job, queue, *args, **kwargs)
-        one_queue = len(self.queues) == 1
-
-        def may_begin() -> bool:
-            return take_lease(job, queue, execution, through_intermediate=one_queue)
-
-        if not patiently(may_begin, self.who):
+        may_begin = self._takes_lease if self._is_continuable(job) else self._still_holds
+        if not patiently(partial(may_begin, job, queue, execution), self.who):
             self._close_execution(job, execution)
             return False
-        patiently(lambda: close_all_but(execution, job), self.who)
         return super().perform_job(job, queue, *args, **kwargs)
+
+    def _is_continuable(self, job: Job) -> bool:
+        """To tell, it is imported; without a work-horse, a cold shutdown ends that, too."""
+        result = is_continuable(job)
+        if self._goes_down:
+            raise SystemExit
+        return result
+
+    def _still_holds(self, job: Job, _queue: Queue, execution: Execution) -> bool:
+        return is_open(execution, job)
+
+    def _takes_lease(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """A continuable has its lease before RQ calls it started: so it is found if it is lost. It
+        may have finished meanwhile, or been canceled."""
+        one_queue = len(self.queues) == 1
+        if not take_lease(job, queue, execution, through_intermediate=one_queue):
+            return False
+        close_all_but(execution, job)
+        return True
 
     def cleanup_execution(self, job: Job, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
         """With RQ's books on an execution closed, nobody need look after it any more."""
         super().cleanup_execution(job, pipeline, *args, **kwargs)
-        end_lease(job, pipeline)
+        end_lease(job, self.name, pipeline)
         forget_seen(job, pipeline)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -98,7 +110,8 @@ class SurvivorMixin(EnduranceMixin):
 
     def monitor_work_horse(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
         """RQ asks what has become of the job when the work-horse has died."""
-        self._watched = job
+        if self._execution is not None:
+            self._vouch = partial(vouch_for, job, queue, self._execution, self.name)
         try:
             super().monitor_work_horse(job, queue, *args, **kwargs)
         except AWAY:
@@ -115,10 +128,11 @@ class SurvivorMixin(EnduranceMixin):
         self.handle_job_failure(job, queue, exc_string="Work-horse terminated", **named)
 
     def wait_for_horse(self) -> Any:
-        """Code that lets no thread run makes a work-horse deaf, and is no death."""
-        while self._watched and not ends_within(self.horse_pid, RENEW_EVERY):
+        """Code that lets no thread run makes a work-horse deaf, and is no death; nor is a module
+        that takes long to be imported."""
+        while self._vouch and not ends_within(self.horse_pid, RENEW_EVERY):
             with suppress(*AWAY):
-                vouch_for(self._watched, self.name)
+                self._vouch()
         return super().wait_for_horse()
 
     def request_force_stop(self, signum: int, frame: FrameType | None) -> None:

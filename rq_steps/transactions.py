@@ -20,7 +20,7 @@ class Transactions:
 
     def __init__(self) -> None:
         self._guarded: list[tuple[str, IsOpen]] = []
-        self._open_before = {id(connection) for connection in _in_atomic_block()}
+        self._depth_before = {id(each): _depth(each) for each in _in_atomic_block()}
 
     def guard(self, connection: Any) -> None:
         """Watch this connection or session, too.
@@ -45,7 +45,7 @@ class Transactions:
             if is_open():
                 raise _refusal(name)
         for connection in _in_atomic_block():
-            if id(connection) not in self._open_before:
+            if _depth(connection) > self._depth_before.get(id(connection), 0):
                 raise _refusal(f"Django's '{connection.alias}'")
 
 
@@ -70,6 +70,11 @@ def _in_atomic_block() -> list[Any]:
     return [connection for connection in connections if connection.in_atomic_block]
 
 
+def _depth(connection: Any) -> int:
+    """How many atomic blocks it is in. Django's TestCase is in some before the job begins."""
+    return 1 + len(getattr(connection, "savepoint_ids", ()))
+
+
 def transaction_test(connection: Any) -> IsOpen | None:
     """How it tells of a transaction, if it does: SQLAlchemy's, Django's or a DB-API driver's."""
     if callable(getattr(connection, "in_transaction", None)):
@@ -80,6 +85,21 @@ def transaction_test(connection: Any) -> IsOpen | None:
     if hasattr(getattr(connection, "info", None), "transaction_status"):  # psycopg
         return lambda: not _was_closed(connection) and bool(connection.info.transaction_status)
     return None
+
+
+def _of_scope(sessions: Any) -> IsOpen | None:
+    """That of a `scoped_session`, which stands for another session in each scope."""
+    registry = getattr(sessions, "registry", None)
+    if not callable(registry) or not callable(getattr(registry, "has", None)):
+        return None
+    return partial(_session_tells, registry)
+
+
+def _session_tells(registry: Any) -> bool:
+    try:
+        return registry.has() and bool(registry().in_transaction())
+    except RuntimeError:  # Flask-SQLAlchemy has no scope outside of an app context
+        return False
 
 
 def _tells(connection: Any, attribute: str) -> bool:
@@ -97,7 +117,7 @@ def _was_closed(connection: Any) -> bool:
 
 
 def _known(connection: Any) -> IsOpen:
-    known = transaction_test(connection)
+    known = _of_scope(connection) or transaction_test(connection)
     if known is None:
         raise TypeError(
             "step.guard takes a session or connection that tells of its transactions, "

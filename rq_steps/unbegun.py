@@ -10,6 +10,7 @@ from rq.job import JobStatus
 from rq.queue import Queue
 
 from rq_steps.books import close, open_executions
+from rq_steps.lease import seen_key
 from rq_steps.settings import LEASE
 from rq_steps.wire import script
 
@@ -66,7 +67,7 @@ def _rescue_unbegun_of(queue: Queue) -> int:
         queue.key,
         intermediate.key,
         queue.started_job_registry.key,
-        f"{intermediate.key}:rq_steps",
+        seen_key(intermediate),
     ]
     prefixes = [
         queue.job_class.key_for(""),

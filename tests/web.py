@@ -133,10 +133,10 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for at in range(0, len(data), _CHUNK):
                 chunk = data[at : at + _CHUNK]
+                request.sent += len(chunk)  # before who gets it can look
                 self.wfile.write(
                     b"%x\r\n%b\r\n" % (len(chunk), chunk) if request.in_chunks else chunk
                 )
-                request.sent += len(chunk)
             if request.in_chunks and len(data) == whole:
                 self.wfile.write(b"0\r\n\r\n")
         except OSError:  # the other side has had enough

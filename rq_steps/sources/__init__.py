@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rq_steps.sources.csv_file import csv_dicts, csv_rows
     from rq_steps.sources.line_file import jsonl, lines
     from rq_steps.sources.nesting import nested
+    from rq_steps.sources.numbering import enumerate as enumerate
     from rq_steps.sources.numbering import numbered
     from rq_steps.sources.parquet import parquet_batches, parquet_rows
     from rq_steps.sources.text_file import BadRecord, BadRecordError
@@ -46,6 +47,7 @@ __all__ = [
     "source_of",
 ]
 
+# `enumerate` is in here alone: a star import would hide Python's own.
 _ROOMS = {
     "BadRecord": "text_file",
     "BadRecordError": "text_file",
@@ -53,6 +55,7 @@ _ROOMS = {
     "chain": "chaining",
     "csv_dicts": "csv_file",
     "csv_rows": "csv_file",
+    "enumerate": "numbering",
     "jsonl": "line_file",
     "lines": "line_file",
     "nested": "nesting",

@@ -67,14 +67,12 @@ class Chaining(Compound):
     def _units(self) -> set[str]:
         return {each.unit for each in self._sources}
 
-    def check(self, kept: Any) -> None:
-        if len(self._sources) != len(kept):
-            raise InvalidStepError(
-                f"{self.kind}: found {len(self._sources)} sources, expected {len(kept)}"
-            )
-        for index, (source, mark) in enumerate(zip(self._sources, kept, strict=True)):
+    def compare(self, found: Any, kept: Any) -> None:
+        if len(found) != len(kept):
+            raise InvalidStepError(f"{self.kind}: found {len(found)} sources, expected {len(kept)}")
+        for index, part in enumerate(zip(self._sources, found, kept, strict=True)):
             try:
-                self.check_part(source, mark)
+                self.compare_part(*part)
             except InvalidStepError as error:
                 raise InvalidStepError(f"{self.kind}, source {index}: {error}") from None
 

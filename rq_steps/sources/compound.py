@@ -6,23 +6,23 @@ from typing import Any
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.record import SourceMark
-from rq_steps.sources.protocol import Described
+from rq_steps.sources.protocol import Compared, Described, compare
 from rq_steps.values import JSON
 
 
-class Compound(Described):
+class Compound(Compared):
     """A source made of others."""
 
-    def check_part(self, source: Described, kept: JSON) -> None:
-        """Compare one of them with the mark that was kept of it.
+    def compare_part(self, source: Described, found: JSON, kept: JSON) -> None:
+        """Compare the mark that was just found of one of them with the one that was kept of it.
 
         Raises:
             InvalidStepError: it is another kind, has another length, or breaks its contract.
         """
-        found, expected = source.mark, SourceMark.load(kept)
-        if found[:2] != expected[:2]:
-            raise InvalidStepError(f"found {found.described}, expected {expected.described}")
-        source.check(expected.contract)
+        mark, expected = SourceMark.load(found), SourceMark.load(kept)
+        if mark[:2] != expected[:2]:
+            raise InvalidStepError(f"found {mark.described}, expected {expected.described}")
+        compare(source, mark.contract, expected.contract)
 
     def parts(self, cursor: Any, *fields: str) -> list[Any]:
         """The parts of a cursor, which has these fields.

@@ -11,7 +11,7 @@ from rq_steps.sources.csv_parse import Dialect, Parse
 from rq_steps.sources.encodings import Encoding
 from rq_steps.sources.files import File
 from rq_steps.sources.fingerprint import checksum
-from rq_steps.sources.text_file import Bad, BadRecord, BadRecordError, Place, TextFile, TextPage
+from rq_steps.sources.text_file import Bad, BadRecord, BadRecordError, Head, TextFile, TextPage
 from rq_steps.values import JSON
 
 _LONGEST_NAMES = 1000
@@ -130,47 +130,53 @@ class CsvFile(TextFile[Any]):
     kind = "CSV file"
 
     def __init__(
-        self, file: File, encoding: str, bad: Bad, parse: Parse, *, has_header: bool
+        self,
+        file: File,
+        encoding: str,
+        bad: Bad,
+        parse: Parse,
+        *,
+        has_header: bool,
+        columns: list[str] | None = None,
     ) -> None:
         super().__init__(file, encoding, bad)
         self._parse = parse
         self._has_header = has_header
+        self._columns = columns
 
     @property
     def contract(self) -> dict[str, JSON]:
-        return super().contract | {"columns": _short(self._columns())}
+        return super().contract | {"columns": _short(self._found_columns())}
 
-    def check(self, kept: Any) -> None:
-        found, expected = _short(self._columns()), kept["columns"]
-        if found != expected and expected is not None:
+    def compare(self, found: Any, kept: Any) -> None:
+        columns, expected = found["columns"], kept["columns"]
+        if columns != expected and expected is not None:
             raise InvalidStepError(
-                f"{self._opener.name} has other columns: found {_listed(found)}, "
+                f"{self._opener.name} has other columns: found {_listed(columns)}, "
                 f"expected {_listed(expected)}"
             )
-        super().check(kept)
+        super().compare(found, kept)
 
-    def _records(self, blocks: Blocks, record: int) -> Iterator[TextPage[Any]]:
+    def _found_columns(self) -> list[str] | None:
+        if not self._has_header:
+            return self._columns
+        with self._opener.opened() as file:
+            return self._head(file, self._encoding_of(file)).columns
+
+    def _records(self, blocks: Blocks, record: int, head: Head) -> Iterator[TextPage[Any]]:
         return self._parse.over(blocks, record).pages()
 
-    def _first(self, file: IO[bytes], encoding: Encoding) -> Place:
-        return self._header(file, encoding)[1]
-
-    def _columns(self) -> list[str] | None:
-        with self._opener.opened() as file:
-            return self._header(file, self._encoding_of(file))[0]
-
-    def _header(self, file: IO[bytes], encoding: Encoding) -> tuple[list[str] | None, Place]:
-        """The columns, where the file tells them, and where the first record begins."""
-        beginning = super()._first(file, encoding)
+    def _head(self, file: IO[bytes], encoding: Encoding) -> Head:
+        head = super()._head(file, encoding)._replace(columns=self._columns)
         if not self._has_header:
-            return None, beginning
-        page = self._parse.over(self._from(file, beginning, encoding), 0).header()
+            return head
+        page = self._parse.over(self._from(file, head.end, encoding), 0).header()
         if not page.items:
-            return None, beginning
+            return head
         (header,) = page.items
         if isinstance(header, BadRecord):
             raise BadRecordError(self._opener.name, header)
-        return header, page.place(1)
+        return Head(page.place(1), header)
 
 
 class CsvDictFile(CsvFile):
@@ -191,18 +197,14 @@ class CsvDictFile(CsvFile):
                 f"fieldnames are a list of names, found {fieldnames!r}; "
                 "a delimiter is given as delimiter=..."
             )
-        super().__init__(file, encoding, bad, parse, has_header=fieldnames is None)
-        self._fieldnames = None if fieldnames is None else list(fieldnames)
+        columns = None if fieldnames is None else list(fieldnames)
+        super().__init__(file, encoding, bad, parse, has_header=columns is None, columns=columns)
         self._restkey = restkey
         self._restval = restval
 
-    def pages(self, cursor: Any) -> Iterator[TextPage[Any]]:
-        names = self._columns()
-        for page in super().pages(cursor):
-            yield page.of(self._named(names or [], page.items))
-
-    def _columns(self) -> list[str] | None:
-        return self._fieldnames if self._fieldnames is not None else super()._columns()
+    def _records(self, blocks: Blocks, record: int, head: Head) -> Iterator[TextPage[Any]]:
+        for page in super()._records(blocks, record, head):
+            yield page.of(self._named(head.columns or [], page.items))
 
     def _named(self, names: list[str], rows: Sequence[Any]) -> list[Any]:
         width = len(names)
@@ -223,11 +225,14 @@ class CsvDictFile(CsvFile):
         return named
 
 
-def _short(columns: list[str] | None) -> JSON:
-    """The columns as the record keeps them."""
-    if columns is None or sum(map(len, columns)) <= _LONGEST_NAMES:
-        return list[JSON](columns) if columns is not None else None
-    return {"count": len(columns), "checksum": checksum(repr(columns).encode())}
+def _short(columns: list[Any] | None) -> JSON:
+    """The columns as the record keeps them. Names may be numbers, or None: so csv has them."""
+    if columns is None:
+        return None
+    names = [each if isinstance(each, str) else repr(each) for each in columns]
+    if sum(map(len, names)) <= _LONGEST_NAMES:
+        return list[JSON](names)
+    return {"count": len(names), "checksum": checksum(repr(names).encode())}
 
 
 def _listed(columns: JSON) -> str:

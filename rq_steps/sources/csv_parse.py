@@ -172,7 +172,7 @@ class Rows:
             lines.append(line)
         else:
             if row and self._feed.is_over:
-                batch.wrong[len(rows) - 1] = "unexpected end of data: a quote is not closed"
+                batch.wrong[len(rows) - 1] = _open_end(reader.dialect)
 
     def _page_of(self, batch: _Batch) -> TextPage[Any]:
         rows, lines, feed = batch.rows, batch.lines, self._feed
@@ -191,3 +191,10 @@ class Rows:
         self._record += len(rows)
         self._feed.drop_before(lines[-1])
         return page
+
+
+def _open_end(dialect: csv.Dialect) -> str:
+    """What is wrong with the last row."""
+    escapes = dialect.escapechar is not None
+    behind = ", or an escape character is the last" if escapes else ""
+    return f"unexpected end of data: a quote is not closed{behind}"

@@ -27,7 +27,7 @@ _TAIL = 65_536
 
 
 class DataSet:
-    """Its files are not opened before something is asked of them.
+    """As it is when something is first asked of it. Its files are not opened before.
 
     Raises:
         ModuleNotFoundError: pyarrow is not installed.
@@ -37,6 +37,10 @@ class DataSet:
     def __init__(self, files: Files) -> None:
         self._pyarrow = imported("pyarrow.dataset", "Parquet is read by pyarrow", "parquet")
         self._given = files if isinstance(files, self._pyarrow.Dataset) else _paths(files)
+
+    def anew(self) -> DataSet:
+        """As it is by now: files may have been added, or written again."""
+        return DataSet(self._given)
 
     @cached_property
     def files(self) -> list[DataFile]:

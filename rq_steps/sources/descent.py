@@ -33,7 +33,8 @@ class Descent(Generic[Outer, Inner]):
         before: that cursor.
         kept: the cursor of the nested loop that it is part of, if there is one.
         source_of: makes a source of an outer item.
-        begin_within: where to begin in it, if it was in hand when the cursor was kept.
+        begin_within: where to begin in it, which has this mark, if it was in hand when the cursor
+            was kept.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Descent(Generic[Outer, Inner]):
         before: Any,
         kept: Any,
         source_of: Callable[[Outer], Awaitable[AsyncSource[Inner]]],
-        begin_within: Callable[[AsyncSource[Inner], Outer, Any], Any],
+        begin_within: Callable[[AsyncSource[Inner], JSON, Outer, Any], Any],
     ) -> None:
         self._outer = outer
         self._source_of = source_of
@@ -80,8 +81,9 @@ class Descent(Generic[Outer, Inner]):
         item, behind = self._next
         source = await self._source_of(item)
         kept = self._kept if self._kept is not None and self._kept["behind"] == behind else None
-        pairs = async_pairs_of(source, self._begin_within(source, item, kept))
-        return InHand(item, self._before, behind, source.mark.dump(), pairs)
+        of = source.mark.dump()
+        pairs = async_pairs_of(source, self._begin_within(source, of, item, kept))
+        return InHand(item, self._before, behind, of, pairs)
 
     async def _ascend(self, done: InHand) -> None:
         await close(done.pairs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from operator import and_, attrgetter, itemgetter
 from typing import Any
 
@@ -34,6 +34,8 @@ class QuerySetSource(KeysetSource):
         fields = _Fields(queryset.model)
         _refuse_clauses(queryset, fields)
         self._fields = fields.key(_ordering(queryset, key))
+        others = set(queryset.query.annotations)
+        self._known = [fields.known_as(name) - others for name, _ in self._fields]
         columns = [Column(f"{fields.label}.{name}", descends) for name, descends in self._fields]
         super().__init__(columns, page, count=count)
         self._queryset = queryset.order_by(*map(str, self._fields))
@@ -61,16 +63,17 @@ class QuerySetSource(KeysetSource):
 
     def _getters(self, item: Any) -> list[Any]:
         names = [name for name, _ in self._fields]
-        if isinstance(item, dict) and set(names) <= set(item):
-            return [itemgetter(name) for name in names]
         if isinstance(item, Model):
             self._refuse_deferred(item)
-        elif not hasattr(item, "_fields") or not set(names) <= set(item._fields):
+            return [attrgetter(name) for name in names]
+        told, get = _told_by(item)
+        found = [next((each for each in known_as if each in told), "") for known_as in self._known]
+        if "" in found:
             raise InvalidStepError(
                 f"queryset: its rows do not tell their {', '.join(names)}: "
                 "take objects, or values() or values_list(named=True) with these"
             )
-        return [attrgetter(name) for name in names]
+        return list(map(get, found))
 
     def _refuse_deferred(self, item: Any) -> None:
         for name in item.get_deferred_fields().intersection(name for name, _ in self._fields):
@@ -108,6 +111,11 @@ class _Fields:
         """Is it known that no two objects have the same values in these fields?"""
         return any(names >= unique for unique in self._unique())
 
+    def known_as(self, name: str) -> set[str]:
+        """What `values` calls a field: by the name that it was given."""
+        field = self._meta.get_field(name)
+        return {field.attname, field.name, *(["pk"] if field.primary_key else [])}
+
     def _names(self, name: str) -> list[str]:
         """Of a field of the model's own: a foreign key counts as its column."""
         if name == "pk":
@@ -136,11 +144,18 @@ class _Fields:
         for field in self._meta.concrete_fields:
             if field.unique:
                 yield {field.attname}
-        for names in self._meta.unique_together:
-            yield self._attnames(names)
-        for constraint in self._meta.constraints:
-            if _is_total(constraint):
-                yield self._attnames(constraint.fields)
+        for meta in self._tables():
+            for names in meta.unique_together:
+                yield self._attnames(names)
+            for constraint in meta.constraints:
+                if _is_total(constraint):
+                    yield self._attnames(constraint.fields)
+
+    def _tables(self) -> list[Any]:
+        """What the models say whose tables have its fields: of a proxy that is another model, and
+        of one that inherits its parents, too."""
+        model = self._meta.concrete_model
+        return [each._meta for each in (model, *model._meta.get_parent_list())]
 
     def _attnames(self, names: Sequence[str]) -> set[str]:
         return {self._meta.get_field(name).attname for name in names}
@@ -172,12 +187,38 @@ def _refuse_clauses(queryset: Any, fields: _Fields) -> None:
             "queryset: it is reversed, and pages have their own order: give key=, or order_by(), "
             'with the directions, as in order_by("-id")'
         )
+    if queryset.query.extra_order_by:
+        raise InvalidStepError(
+            "queryset: it is ordered by extra(), and pages have their own order: give key="
+        )
     groups = queryset.query.group_by
     if isinstance(groups, tuple) and not fields.are_unique(set(map(_grouped_by, groups))):
         raise InvalidStepError(
             "queryset: it has GROUP BY, and groups have no key that is known: "
             "use query(sql, connection, key=...)"
         )
+    _refuse_looking_around(queryset)
+
+
+def _refuse_looking_around(queryset: Any) -> None:
+    """Refuse what is made of several rows: of those that are behind the key, on each page."""
+    if queryset.query.distinct_fields:
+        raise InvalidStepError(
+            "queryset: it has DISTINCT ON, which each page would take anew, of the rows behind its "
+            "key: filter by a subquery that has it, as in pk__in=..."
+        )
+    if any(each.contains_over_clause for each in queryset.query.annotations.values()):
+        raise InvalidStepError(
+            "queryset: it has a window function, which each page would begin anew: "
+            "use query(sql, connection, key=...), or filter by a subquery that has it"
+        )
+
+
+def _told_by(item: Any) -> tuple[Collection[str], Callable[[str], Any]]:
+    """The names that a row of values has, and what gets the value of one."""
+    if isinstance(item, dict):
+        return item, itemgetter
+    return getattr(item, "_fields", ()), attrgetter
 
 
 def _grouped_by(expression: Any) -> str:

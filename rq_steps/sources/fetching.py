@@ -78,6 +78,8 @@ class Fetched(_Readable):
         super().close()
 
     def _some(self, most: int) -> memoryview:
+        if self._size is not None and self._at >= self._size:
+            return memoryview(b"")
         within = self._at - self._begin
         if not 0 <= within < len(self._part):
             self._fetch()
@@ -92,8 +94,6 @@ class Fetched(_Readable):
         self._begin = self._at
 
     def _read(self) -> bytes:
-        if self._size is not None and self._at >= self._size:
-            return b""
         data = self._read_some()
         if not data and self._size is not None:
             raise OSError(f"it ends at byte {self._at}, and was of {self._size} bytes")

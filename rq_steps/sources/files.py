@@ -62,7 +62,7 @@ class Opener:
         if isinstance(self._file, str | os.PathLike):
             return os.fspath(self._file)
         name = getattr(self._file, "name", None)
-        return name if isinstance(name, str) else f"a {type(self._file).__name__}"
+        return name if name and isinstance(name, str) else f"a {type(self._file).__name__}"
 
     @property
     def is_compressed(self) -> bool:
@@ -88,7 +88,7 @@ class Opener:
             return self._remote.size()
         if isinstance(self._file, str | os.PathLike):
             return Path(self._file).stat().st_size
-        return None if self.is_compressed else self._file.seek(0, io.SEEK_END)
+        return None if self.is_compressed else _size(self._file)
 
     def least_size(self, file: IO[bytes]) -> int | None:
         """Where its end cannot be before, or it was cut off while it was read. A remote file says
@@ -124,6 +124,11 @@ def read(file: IO[bytes], size: int) -> bytes:
     return data
 
 
+def _size(file: IO[bytes]) -> int:
+    file.seek(0, io.SEEK_END)  # what some return is no place: an mmap, a file of paramiko's
+    return file.tell()
+
+
 def _opened(path: Path) -> IO[bytes]:
     if path.is_fifo():  # opening it waits for somebody who writes, and takes from him what he wrote
         raise TypeError(f"a file that cannot seek cannot be resumed, found {os.fspath(path)!r}")
@@ -133,12 +138,14 @@ def _opened(path: Path) -> IO[bytes]:
 @contextmanager
 def _decompressed(file: IO[bytes], module: str, name: str) -> Iterator[IO[bytes]]:
     decompresses = import_module(module)
-    # They say what is wrong with bytes; an OSError of reading them has a name already.
-    spoiled = [getattr(decompresses, each, EOFError) for each in ("BadGzipFile", "LZMAError")]
+    spoiled = getattr(decompresses, "LZMAError", EOFError)
     with decompresses.open(file) as content:
         try:
             yield content
-        except (EOFError, zlib.error, *spoiled) as error:
+        except (EOFError, OSError, zlib.error, spoiled) as error:
+            # They say what is wrong with bytes; an error of reading them has a number or the name.
+            if getattr(error, "errno", None) is not None or name in str(error):
+                raise
             raise OSError(f"{name} cannot be decompressed: {error}") from error
 
 

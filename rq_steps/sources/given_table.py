@@ -21,6 +21,7 @@ def table_source(given: Any) -> Source[Any] | None:
         TypeError: it is no source by itself.
     """
     _refuse_class(given)
+    _refuse_read_on(given)
     for base in type(given).__mro__:
         make = _KNOWN.get(_origin(base))
         if make is not None:
@@ -45,6 +46,22 @@ def _refuse_class(given: Any) -> None:
         raise TypeError(f"found {called(given)}, which cannot be iterated: use {use}")
 
 
+def _refuse_read_on(given: Any) -> None:
+    """Refuse what is read to its end and knows no key: of rows that are gone by the time of the
+    resume, as many others would be skipped."""
+    advice = _ITERATORS.get(getattr(given, "__qualname__", ""))
+    if advice is not None:
+        raise TypeError(f"step.each takes no iterator() of Django: {advice}")
+    if _is_cursor(given):
+        raise TypeError(f"step.each takes no {type(given).__name__} of a database: {_QUERY}")
+
+
+def _is_cursor(given: Any) -> bool:
+    """Is it one of the DB-API? A mock has whatever it is asked for; its class has not."""
+    executes = hasattr(type(given), "execute")
+    return executes and hasattr(given, "fetchmany") and hasattr(given, "description")
+
+
 def _refusing(advice: str) -> Callable[[Any], Source[Any]]:
     def refuse(given: Any) -> Source[Any]:
         raise TypeError(f"step.each takes no {type(given).__name__}: {advice}")
@@ -54,10 +71,12 @@ def _refusing(advice: str) -> Callable[[Any], Source[Any]]:
 
 _ROWS = "use step.each(rows(select(...), engine)), with rq_steps.sources.rows"
 _QUERY = "use rq_steps.sources.query, with the same SQL"
+_ITERATORS = {"QuerySet._iterator": "use the QuerySet itself", "RawQuerySet.iterator": _QUERY}
 _KNOWN: dict[tuple[str, str], Callable[[Any], Source[Any]]] = {
     ("django", "QuerySet"): queryset,
     ("django", "RawQuerySet"): _refusing(_QUERY),
     ("django", "BaseManager"): _refusing("use its all()"),
+    ("django", "Paginator"): _refusing("use its object_list, in rq_steps.sources.batches"),
     ("sqlalchemy", "SelectBase"): _refusing(_ROWS),
     ("sqlalchemy", "Query"): _refusing(_ROWS),
     ("sqlalchemy", "FromClause"): _refusing(_ROWS),

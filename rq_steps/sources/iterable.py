@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.protocol import IndexedSource
+from rq_steps.sources.sequence import length_of
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ class IterableSource(IndexedSource[T]):
 
     @property
     def total(self) -> int | None:
-        return _length(self._iterable)
+        return length_of(self._iterable)
 
     def open(self, cursor: int | None) -> Iterator[tuple[T, int]]:
         begin = cursor or 0
@@ -47,7 +48,3 @@ class IterableSource(IndexedSource[T]):
 def with_cursors(items: Iterator[T], cursor: int) -> Iterator[tuple[T, int]]:
     """Each item, the first of which is at this cursor, with the cursor behind it."""
     return zip(items, count(cursor + 1), strict=False)
-
-
-def _length(iterable: Any) -> int | None:
-    return len(iterable) if hasattr(iterable, "__len__") else None

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 
 from rq_steps.sources.blocks import Block, Blocks
 from rq_steps.sources.files import File
-from rq_steps.sources.text_file import Bad, BadRecord, TextFile, TextPage
+from rq_steps.sources.text_file import Bad, BadRecord, Head, TextFile, TextPage
 
 # So few that no garbage collection comes of them.
 _PAGE = 256
@@ -62,7 +62,7 @@ class LineFile(TextFile[Any]):
 
     kind = "line file"
 
-    def _records(self, blocks: Blocks, record: int) -> Iterator[TextPage[Any]]:
+    def _records(self, blocks: Blocks, record: int, head: Head) -> Iterator[TextPage[Any]]:
         for block in blocks:
             texts, wrong = block.texts()
             end = blocks.line = block.line + len(texts)
@@ -79,7 +79,7 @@ class JsonLineFile(TextFile[Any]):
 
     kind = "JSON Lines file"
 
-    def _records(self, blocks: Blocks, record: int) -> Iterator[TextPage[Any]]:
+    def _records(self, blocks: Blocks, record: int, head: Head) -> Iterator[TextPage[Any]]:
         for block in blocks:
             texts, wrong = block.texts()
             blocks.line = block.line + len(texts)

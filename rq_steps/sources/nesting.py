@@ -102,9 +102,9 @@ class Nesting(Compound):
     def contract(self) -> dict[str, JSON]:
         return {"outer": self._outer.mark.dump()}
 
-    def check(self, kept: Any) -> None:
+    def compare(self, found: Any, kept: Any) -> None:
         try:
-            self.check_part(self._outer, kept["outer"])
+            self.compare_part(self._outer, found["outer"], kept["outer"])
         except InvalidStepError as error:
             raise InvalidStepError(f"{self.kind}, outer source: {error}") from None
 
@@ -114,12 +114,13 @@ class Nesting(Compound):
             return None
         return self.parts(cursor, "before", "behind", "of", "cursor")[0]
 
-    def begin_within(self, source: Described, item: Any, kept: Any) -> Any:
-        """Where to begin in the source that was made of an item, if this cursor was kept in it."""
+    def begin_within(self, source: Described, of: JSON, item: Any, kept: Any) -> Any:
+        """Where to begin in the source that was made of an item, and has this mark, if this cursor
+        was kept in it."""
         if kept is None:
             return None
         try:
-            self.check_part(source, kept["of"])
+            self.compare_part(source, of, kept["of"])
         except InvalidStepError as error:
             raise InvalidStepError(f"{self.kind}, inner source of {item!r}: {error}") from None
         return kept["cursor"]
@@ -147,8 +148,8 @@ class Nested(Nesting, PagedSource[tuple[Outer, Inner]]):
         self, page: Page[Outer], index: int, item: Outer, kept: Any
     ) -> Iterator[InnerPage[Outer, Inner]]:
         source = self._source_of(self._inner(item))
-        begin = self.begin_within(source, item, kept)
         of = source.mark.dump()
+        begin = self.begin_within(source, of, item, kept)
         for inner in pages_of(source, begin):
             yield InnerPage(page, index, item, of, inner)
 

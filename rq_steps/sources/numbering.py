@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Generic, TypeVar, overload
 
@@ -25,9 +26,10 @@ def numbered(source: AsyncIterable[T], start: int = ...) -> AsyncNumbered[T]: ..
 
 
 def numbered(source: Any, start: int = 0) -> Any:
-    """Pairs of a number and an item, as `enumerate` gives them; the number goes on after a resume.
+    """Pairs of a number and an item, as Python's `enumerate` gives them; the number goes on after a
+    resume. `sources.enumerate` is another name of it.
 
-    `enumerate(step.each(source))` would begin at 0 again.
+    Python's own, as `enumerate(step.each(source))`, would begin at 0 again.
 
     Args:
         source: whatever `step.each` takes. Of an async iterable, the pairs are for `async for`.
@@ -39,6 +41,9 @@ def numbered(source: Any, start: int = 0) -> Any:
     if isinstance(start, bool) or not isinstance(start, int):
         raise TypeError(f"the first number is an int, found {start!r}")
     return AsyncNumbered(source, start) if is_async(source) else Numbered(source, start)
+
+
+enumerate = numbered
 
 
 class Numbering(Compound):
@@ -62,12 +67,12 @@ class Numbering(Compound):
     def unit(self) -> str:
         return self._source.unit
 
-    def check(self, kept: Any) -> None:
-        if self._start != kept["start"]:
+    def compare(self, found: Any, kept: Any) -> None:
+        if found["start"] != kept["start"]:
             raise InvalidStepError(
-                f"{self.kind}: found start={self._start}, expected start={kept['start']}"
+                f"{self.kind}: found start={found['start']}, expected start={kept['start']}"
             )
-        self.check_part(self._source, kept["of"])
+        self.compare_part(self._source, found["of"], kept["of"])
 
     def place(self, cursor: Any) -> tuple[int, Any]:
         """The number, and the cursor of the source."""
@@ -98,7 +103,7 @@ class NumberedPage(Generic[T]):
     """A page whose first item has this number."""
 
     def __init__(self, page: Page[T], first: int) -> None:
-        self.items = list(enumerate(page.items, first))
+        self.items = list(builtins.enumerate(page.items, first))
         self._page = page
         self._first = first
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.data_set import DataFile, DataSet, Files, RowGroup
 from rq_steps.sources.mistaken import called, refuse_size, refuse_untexts
-from rq_steps.sources.protocol import PagedSource
+from rq_steps.sources.protocol import Compared, PagedSource
 from rq_steps.values import JSON
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class RowsPage(Generic[Item]):
         return place._asdict()
 
 
-class ParquetSource(PagedSource[Item]):
+class ParquetSource(Compared, PagedSource[Item]):
     """Rows of the files of a data set.
 
     The contract is the schema, and the number and names of the files. The file in hand is known
@@ -108,29 +108,30 @@ class ParquetSource(PagedSource[Item]):
 
     @property
     def contract(self) -> dict[str, JSON]:
-        return self._data.described
+        return self._data.anew().described
 
     @property
     def total(self) -> int:
         """The rows in all files. Each of them is opened."""
-        return self._data.count_rows()
+        return self._data.anew().count_rows()
 
     @property
     def unit(self) -> str:
         return "rows"
 
-    def check(self, kept: Any) -> None:
-        for what, found in self.contract.items():
-            if found != kept[what]:
+    def compare(self, found: Any, kept: Any) -> None:
+        for what, value in found.items():
+            if value != kept[what]:
                 raise InvalidStepError(
-                    f"{self.kind}: found {what} {found}, expected {what} {kept[what]}"
+                    f"{self.kind}: found {what} {value}, expected {what} {kept[what]}"
                 )
 
     def pages(self, cursor: Any) -> Iterator[RowsPage[Item]]:
-        self._refuse_unknown_columns()
-        begin = None if cursor is None else self._place(cursor)
+        data = self._data.anew()
+        self._refuse_unknown_columns(data)
+        begin = None if cursor is None else self._place(cursor, len(data.files))
         first = 0 if begin is None else begin.file
-        for index, file in enumerate(self._data.files[first:], first):
+        for index, file in enumerate(data.files[first:], first):
             end = file.end
             if begin is not None and begin.end != end:
                 raise InvalidStepError(
@@ -138,43 +139,45 @@ class ParquetSource(PagedSource[Item]):
                     f"expected {begin.end}"
                 )
             begin = begin or Place(index, 0, 0, end)
-            yield from self._pages_of(file, begin)
+            yield from self._pages_of(data, file, begin)
             begin = None
 
     @abstractmethod
     def _page(self, batch: RecordBatch, begin: Place) -> RowsPage[Item]:
         """The page of these rows."""
 
-    def _pages_of(self, file: DataFile, begin: Place) -> Iterator[RowsPage[Item]]:
+    def _pages_of(self, data: DataSet, file: DataFile, begin: Place) -> Iterator[RowsPage[Item]]:
         for number, group in enumerate(file.row_groups):
             if number >= begin.row_group:
-                yield from self._pages_of_group(group, begin)
+                yield from self._pages_of_group(data, group, begin)
                 begin = begin._replace(row_group=number + 1, row=0)
 
-    def _pages_of_group(self, group: RowGroup, begin: Place) -> Iterator[RowsPage[Item]]:
+    def _pages_of_group(
+        self, data: DataSet, group: RowGroup, begin: Place
+    ) -> Iterator[RowsPage[Item]]:
         if group.rows == begin.row:
             return
         behind = 0
-        for batch in self._data.batches_of(group, self._columns, self.at_once):
+        for batch in data.batches_of(group, self._columns, self.at_once):
             first, behind = behind, behind + len(batch)
             if behind > begin.row:
                 place = begin._replace(row=max(begin.row, first))
                 yield self._page(batch.slice(place.row - first), place)
 
-    def _place(self, cursor: Any) -> Place:
+    def _place(self, cursor: Any, files: int) -> Place:
         try:
             place = Place(**cursor)
-            if min(place[:3]) < 0 or place.file >= len(self._data.files):
+            if min(place[:3]) < 0 or place.file >= files:
                 raise TypeError
         except TypeError:
             raise InvalidStepError(
-                f"a {self.kind} of {len(self._data.files)} files is gone on with at a cursor with "
+                f"a {self.kind} of {files} files is gone on with at a cursor with "
                 f"{', '.join(Place._fields)}, found {cursor!r}"
             ) from None
         return place
 
-    def _refuse_unknown_columns(self) -> None:
-        names = self._data.columns
+    def _refuse_unknown_columns(self, data: DataSet) -> None:
+        names = data.columns
         unknown = [each for each in self._columns or () if each not in names]
         if unknown:
             raise ValueError(f"no column {', '.join(unknown)}: there are {', '.join(names)}")

@@ -64,6 +64,33 @@ class Described:
         return SourceMark(self.kind, None, json.loads(json.dumps(self.contract)))
 
 
+class Compared(Described, ABC):
+    """Its contract may take opening a file: it is found once, and compared as it was found."""
+
+    @abstractmethod
+    def compare(self, found: Any, kept: Any) -> None:
+        """Compare the contract that was just found with the one that the cursor was kept with.
+
+        Raises:
+            InvalidStepError: it does not hold.
+        """
+
+    def check(self, kept: JSON) -> None:
+        self.compare(self.mark.contract, kept)
+
+
+def compare(source: Described, found: JSON, kept: JSON) -> None:
+    """Have a source, whose contract was just found, check the one that the cursor was kept with.
+
+    Raises:
+        InvalidStepError: it does not hold.
+    """
+    if isinstance(source, Compared):
+        source.compare(found, kept)
+    else:
+        source.check(kept)
+
+
 class Source(Described, ABC, Generic[Item]):
     """Gives items in a stable order, and the cursor behind each.
 

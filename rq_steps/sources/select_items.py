@@ -13,6 +13,7 @@ from sqlalchemy.orm import Bundle, CompositeProperty, QueryableAttribute
 
 from rq_steps.sources.keyset import Values
 from rq_steps.sources.select_key import SelectKey
+from rq_steps.sources.select_tables import is_same
 
 Parted: TypeAlias = tuple[Sequence[Any], list[Values]]
 
@@ -59,7 +60,7 @@ class SelectItems:
         if len(selected) != len(described) or not all(map(_is_column, described)):
             return None
         found = [
-            next((at for at, each in enumerate(selected) if column.compare(each)), -1)
+            next((at for at, each in enumerate(selected) if is_same(column, each)), -1)
             for column in key
         ]
         return None if -1 in found else found

@@ -12,7 +12,7 @@ from rq_steps.errors import InvalidStepError
 from rq_steps.sources.keyset import Column, Key, behind
 from rq_steps.sources.mistaken import called
 from rq_steps.sources.select_mistaken import no_column, refuse_tableless
-from rq_steps.sources.select_tables import Leaf, full_name, leaves
+from rq_steps.sources.select_tables import Leaf, full_name, is_same, leaves
 
 
 class SelectKey:
@@ -141,7 +141,7 @@ def _refuse_other_rows(columns: list[Any], statement: Select[Any]) -> None:
     if not statement.compare(statement.distinct()):
         return
     for column in columns:
-        if not any(column.compare(each) for each in statement.selected_columns):
+        if not any(is_same(column, each) for each in statement.selected_columns):
             raise InvalidStepError(
                 "select: it has DISTINCT, and not all of its key is selected: "
                 f"select {full_name(column)}, too"

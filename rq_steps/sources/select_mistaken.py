@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import (
     CompoundSelect,
     FromClause,
+    Over,
     Result,
     Select,
     Table,
@@ -17,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import FilterResult
 from sqlalchemy.orm import Query
 from sqlalchemy.orm.util import AliasedClass
+from sqlalchemy.sql.selectable import SelectBase
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.mistaken import called
@@ -63,6 +66,40 @@ def refuse_clauses(statement: Select[Any]) -> None:
     for clause, (other, advice) in without.items():
         if not statement.compare(other):
             raise InvalidStepError(f"select: it has {clause}, and {advice}")
+    _refuse_looking_around(statement)
+
+
+def _refuse_looking_around(statement: Select[Any]) -> None:
+    """Refuse what is made of several rows: of those that are behind the key, on each page.
+
+    Raises:
+        InvalidStepError: it has such a thing.
+    """
+    subquery = "join a subquery that has it, with the primary key"
+    if _distinct_on(statement):
+        raise InvalidStepError(
+            "select: it has DISTINCT ON, which each page would take anew, of the rows behind its "
+            f"key: {subquery}"
+        )
+    for column in statement.selected_columns:
+        if any(isinstance(each, Over) for each in _within(column)):
+            raise InvalidStepError(
+                f"select: it has a window function, which each page would begin anew: {subquery}"
+            )
+
+
+def _distinct_on(statement: Select[Any]) -> bool:
+    """As an argument of `distinct`, or by SQLAlchemy 2.1's `ext(distinct_on())`."""
+    named = {each.__visit_name__ for each in statement.get_children()}
+    return bool(statement._distinct_on) or "postgresql_distinct_on" in named
+
+
+def _within(element: Any) -> Iterator[Any]:
+    """It and what it is made of; not that of a select in it, which has rows of its own."""
+    yield element
+    for child in element.get_children():
+        if not isinstance(child, SelectBase):
+            yield from _within(child)
 
 
 def refuse_tableless(tables: list[Leaf]) -> None:

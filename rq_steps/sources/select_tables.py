@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Alias, Column, Join, Select, Table, UniqueConstraint
+from sqlalchemy import Alias, Column, Index, Join, Select, Table, UniqueConstraint
 from sqlalchemy.sql.selectable import FromGrouping
 
 
@@ -40,6 +40,11 @@ def leaves(statement: Select[Any]) -> list[Leaf]:
     return [leaf for each in statement.get_final_froms() for leaf in _leaves(each, empty=False)]
 
 
+def is_same(column: Any, other: Any) -> bool:
+    """Is it this column, of the same alias? To `compare` all aliases of a table are one."""
+    return bool(column.compare(other)) and bool(column.table == other.table)
+
+
 def full_name(column: Any) -> str:
     """As the record names it: an alias may have another name each time."""
     return f"{_table(column.table).fullname}.{column.name}"
@@ -72,5 +77,12 @@ def _unique(table: Table) -> Iterator[set[str]]:
             yield {column.name for column in constraint.columns}
     for index in table.indexes:
         of_columns = all(isinstance(each, Column) for each in index.expressions)
-        if index.unique and not index.dialect_kwargs and of_columns:
+        if index.unique and of_columns and not _is_partial(index):
             yield {column.name for column in index.columns}
+
+
+def _is_partial(index: Index) -> bool:
+    """By postgresql_where, or another database's. What else is said of an index, as reflection
+    does, leaves its columns unique."""
+    options = index.dialect_kwargs.items()
+    return any(name.endswith("_where") and value is not None for name, value in options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard, TypeVar
 
@@ -48,8 +49,21 @@ class SequenceSource(IndexedSource[T]):
 
 def is_sequence(given: Any) -> TypeGuard[Sequence[Any]]:
     """Does it have a length and an index? Whatever has keys, or is an Enum, is indexed
-    by them, not by position."""
+    by them, not by position. A deque walks to its index from one of its ends, each time."""
+    if length_of(given) is None or isinstance(given, deque):
+        return False
     if isinstance(given, Sequence):
         return True
     by_key = isinstance(given, Mapping | type) or hasattr(given, "keys")
-    return not by_key and hasattr(given, "__len__") and hasattr(given, "__getitem__")
+    return not by_key and hasattr(given, "__getitem__")
+
+
+def length_of(given: Any) -> int | None:
+    """How many items it has, where it can tell: a progress bar around a generator has a length
+    and cannot, nor can a range that is longer than Python counts."""
+    if not hasattr(given, "__len__"):
+        return None
+    try:
+        return len(given)
+    except (TypeError, NotImplementedError, OverflowError):
+        return None

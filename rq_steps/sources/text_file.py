@@ -12,7 +12,7 @@ from rq_steps.sources.blocks import Block, Blocks
 from rq_steps.sources.encodings import LONGEST_MARK, Encoding
 from rq_steps.sources.files import File, Opener, read
 from rq_steps.sources.fingerprint import Fingerprint
-from rq_steps.sources.protocol import PagedSource
+from rq_steps.sources.protocol import Compared, PagedSource
 from rq_steps.values import JSON
 
 Item = TypeVar("Item", covariant=True)
@@ -49,6 +49,15 @@ class Place(NamedTuple):
     record: int
     before: str
     """The checksum of the fingerprint."""
+
+
+class Head(NamedTuple):
+    """What a file has before its records."""
+
+    end: Place
+    """Where the first record begins."""
+    columns: list[str] | None = None
+    """Of a CSV, where they are known."""
 
 
 class TextPage(Generic[Item]):
@@ -94,7 +103,7 @@ class TextPage(Generic[Item]):
         )
 
 
-class TextFile(PagedSource[Item]):
+class TextFile(Compared, PagedSource[Item]):
     """Records in a text file.
 
     A cursor is the place of a record: byte offset, line, number, and a checksum of bytes before it.
@@ -126,17 +135,18 @@ class TextFile(PagedSource[Item]):
     def contract(self) -> dict[str, JSON]:
         return {"size": self.total}
 
-    def check(self, kept: Any) -> None:
-        self._refuse_shrunk(kept["size"], self.total)
+    def compare(self, found: Any, kept: Any) -> None:
+        self._refuse_shrunk(kept["size"], found["size"])
 
     def pages(self, cursor: Any) -> Iterator[TextPage[Item]]:
         place = None if cursor is None else _place(cursor)
         with self._opener.opened() as file:
             size, encoding = self._opener.least_size(file), self._encoding_of(file)
-            if place is None:
-                place = self._first(file, encoding)
+            head = self._head(file, encoding)
+            if place is None or place.offset < head.end.offset:  # it had no head then, nor anything
+                place = head.end
             blocks = self._from(file, place, encoding)
-            for page in self._records(blocks, place.record):
+            for page in self._records(blocks, place.record, head):
                 if page.bad and not self._hands_out:
                     yield from self._up_to_the_bad_one(page)
                 else:
@@ -144,12 +154,11 @@ class TextFile(PagedSource[Item]):
             self._refuse_shrunk(size, file.tell())
 
     @abstractmethod
-    def _records(self, blocks: Blocks, record: int) -> Iterator[TextPage[Item]]:
+    def _records(self, blocks: Blocks, record: int, head: Head) -> Iterator[TextPage[Item]]:
         """The records in these blocks; the first has this number."""
 
-    def _first(self, file: IO[bytes], encoding: Encoding) -> Place:
-        """Where the first record begins."""
-        return _beginning(file, encoding)
+    def _head(self, file: IO[bytes], encoding: Encoding) -> Head:
+        return Head(_beginning(file, encoding))
 
     def _encoding_of(self, file: IO[bytes]) -> Encoding:
         file.seek(0)
@@ -164,7 +173,8 @@ class TextFile(PagedSource[Item]):
         end = b""
         if offset > encoding.mark_size and not before.tail.endswith(encoding.lf):
             end = self._end_of_the_last_line(file, place, before.tail, encoding)
-        begin = file.seek(offset + len(end))
+        begin = offset + len(end)
+        file.seek(begin)
         before = before.behind(end, len(end))
         return Blocks(file, begin, line, before, encoding, self.block_size)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rq_steps.record import SourceMark
-from rq_steps.sources.protocol import Described
+from rq_steps.sources.protocol import Compared, Described, compare
 from rq_steps.values import JSON
 
 
-class Transparent(Described):
+class Transparent(Compared):
     """Tells of itself what another source does."""
 
     def __init__(self, source: Described) -> None:
@@ -33,5 +33,5 @@ class Transparent(Described):
     def mark(self) -> SourceMark:
         return self._source.mark
 
-    def check(self, kept: JSON) -> None:
-        self._source.check(kept)
+    def compare(self, found: JSON, kept: JSON) -> None:
+        compare(self._source, found, kept)

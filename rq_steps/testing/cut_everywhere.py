@@ -67,11 +67,17 @@ def everywhere(
         crashes: is the job to survive crashes, too? What it had in hand is then repeated.
 
     Raises:
+        TypeError: `make` or `check` is no function, or `make` gives no new rehearsal.
         ValueError: `at_most` is no number of points.
         AssertionError: the job is not right; names the point, the record there, and the lines that
             reproduce it.
     """
     __tracebackhide__ = True  # pytest shows the test's own line, and the message
+    for name, given in (("make", make), ("check", check)):
+        if not callable(given):
+            raise TypeError(
+                f"{name} has to be a function, which is called for each run: found {given!r}"
+            )
     if at_most < 1:
         raise ValueError(f"at_most is a number of points, from 1: found {at_most}")
     checkpoints, completed = _uncut(make, check)

@@ -74,6 +74,16 @@ class LiveJobs:
         self._strikes: list[WorkerStrike] = []
         self._runs = count(1)
 
+    if not TYPE_CHECKING:  # or a name that there is not would be one of any type
+
+        def __getattr__(self, name: str) -> Any:
+            if name in (*LiveJobs.__annotations__, "_relay"):
+                raise RuntimeError(
+                    "these live jobs have not begun yet: enter them, "
+                    "as in `with LiveJobs() as live_jobs:`"
+                )
+            raise AttributeError(f"'LiveJobs' object has no attribute {name!r}")
+
     def __enter__(self) -> LiveJobs:
         with ExitStack() as stack:
             server = self._server or stack.enter_context(PrivateServer())

@@ -76,7 +76,7 @@ class Rehearsal:
     ) -> None:
         if serializer not in ("pickle", "json"):
             raise ValueError(f"serializer must be 'pickle' or 'json', found {serializer!r}")
-        _refuse_step(function)
+        _refuse_other_than_functions(function)
         self.clock = Clock()
         self.result: Any = None
         """What the continuable returned."""
@@ -261,7 +261,12 @@ class Rehearsal:
         return died.place
 
 
-def _refuse_step(function: Callable[..., Any]) -> None:
+def _refuse_other_than_functions(function: Callable[..., Any]) -> None:
+    if not callable(function):
+        raise RehearsalError(
+            f"found {function!r}, which is no continuable: give the function itself, and what it "
+            "is called with behind it, as in Rehearsal(process_import, 42)"
+        )
     if isinstance(function, StepFunction | BoundStep):
         raise RehearsalError(
             f"{_name_of(function)} is a step: rehearse a continuable that calls it"

@@ -13,7 +13,7 @@ from rq.executions import Execution
 from rq.job import Job
 
 from rq_steps.books import open_executions
-from rq_steps.lease import lease_key
+from rq_steps.lease import lease_key, seen_key
 from rq_steps.store import Store
 from tests.crash.jobs import Scene
 from tests.redis.scene import Worker, import_rows
@@ -69,7 +69,7 @@ def forget_for_long(job: Job) -> None:
 
 def pass_time_unbegun(queue: Queue, seconds: float = 3600) -> None:
     """Whatever has been seen was seen so much earlier."""
-    key = f"{queue.intermediate_queue.key}:rq_steps"
+    key = seen_key(queue.intermediate_queue)
     seen: Any = queue.connection.hgetall(key)
     for job_id, mark in seen.items():
         since, enqueued = mark.decode().split(" ", 1)

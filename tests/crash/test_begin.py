@@ -36,6 +36,7 @@ from tests.redis.scene import (
     import_rows,
     once_at,
     stop,
+    visit,
     visits,
     work,
 )
@@ -106,6 +107,22 @@ def test_a_worker_whose_execution_was_closed_by_others_does_not_begin(
     assert job.get_status() == "queued"
     assert fields(job) == {}
     assert queue.job_ids == [job.id]
+    assert_nothing_is_left_of_an_execution(queue)
+
+
+@each_number_of_queues
+def test_nor_does_it_begin_a_plain_job_that_others_have_put_back(
+    connection: Redis, queue: Queue, names: list[str]
+) -> None:
+    job = queue.enqueue(visit, "plain")
+    late = late_worker(connection, names)
+    once_at(WITH_AN_EXECUTION, lambda: put_back(queue))
+    late.execute_job(*take(late))
+    assert visits == []
+    assert queue.job_ids == [job.id]
+    work_elsewhere(queue)
+    assert visits == ["plain"]
+    assert job.get_status() == "finished"
     assert_nothing_is_left_of_an_execution(queue)
 
 

@@ -52,3 +52,16 @@ def test_a_cold_shutdown_counts_as_a_resumption_and_not_as_a_death(
     shut_down_cold(worker(worker_class=worker_class), scene)
     assert head(job)["deaths"] == 0
     assert head(job)["resumptions"] == 1
+
+
+def test_a_cold_shutdown_while_a_job_is_imported_puts_it_back(
+    worker: Workers, queue: Queue, scene: Scene
+) -> None:
+    job = queue.enqueue("tests.crash.heavy.import_rows", str(scene.folder))
+    folder = {"FOLDER": str(scene.folder)}
+    shut_down_cold(worker(worker_class=SIMPLE, env=folder), scene)
+    assert queue.job_ids == [job.id]
+    assert scene.visits == []
+    worker(burst=True, env=folder).wait()
+    assert job.get_status() == "finished"
+    assert scene.visits == ALL

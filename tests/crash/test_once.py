@@ -113,9 +113,25 @@ def test_a_worker_that_comes_late_does_not_end_the_lease_of_another_that_is_abou
     assert take_lease(job, queue, execution, through_intermediate=False)
     job.set_status(JobStatus.STARTED)
     with connection.pipeline() as pipeline:
-        end_lease(job, pipeline)
+        end_lease(job, "late", pipeline)
         pipeline.execute()
     assert has_lease(job)
+
+
+def test_a_worker_that_comes_late_does_not_end_the_lease_of_another_that_is_about_to_put_it_back(
+    queue: Queue, connection: Redis
+) -> None:
+    """That one dies just then."""
+    job = lost_job(queue)
+    store = Store(job, "token", "")
+    store.save(store.claim().record, release=True)
+    with connection.pipeline() as pipeline:
+        end_lease(job, "late", pipeline)
+        pipeline.execute()
+    assert has_lease(job)
+    forget_for_long(job)
+    assert recover_lost([queue]) == 1
+    assert queue.job_ids == [job.id]
 
 
 def test_a_job_is_found_whose_execution_rq_has_forgotten(queue: Queue, connection: Redis) -> None:

@@ -120,7 +120,7 @@ def test_a_worker_that_comes_late_leaves_it_alone_where_it_runs_by_now(
     found = open_executions(another_copy(lost))
     Store(lost, f"token of {lost.id}", "").renew()
     with connection.pipeline() as pipeline:
-        end_lease(lost, pipeline)
+        end_lease(lost, "late", pipeline)
         pipeline.execute()
     assert recover_lost([queue]) == 0
     assert_nothing_is_left_in(queue)

@@ -10,7 +10,9 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job, JobStatus
 
+from rq_steps.lease import seen_key, vouch_for
 from rq_steps.unbegun import put_back_unbegun, rescue_unbegun
+from tests.crash.conftest import LEASE
 from tests.crash.jobs import COUNT, Scene, import_rows, plain
 from tests.crash.scene import pass_time_unbegun
 from tests.redis.scene import Worker
@@ -118,6 +120,31 @@ def test_jobs_that_come_while_workers_are_told_to_leave_are_all_done(
     assert scene.visits == ALL * len(jobs)
 
 
+@pytest.mark.parametrize("function", ["plain", "import_rows"])
+def test_a_job_that_takes_long_to_be_imported_is_not_given_to_another_worker(
+    quick_worker: QuickWorker,
+    queue: Queue,
+    connection: Redis,
+    scene: Scene,
+    function: str,
+) -> None:
+    """Its worker vouches for it while nothing else is heard of it."""
+    job = queue.enqueue(f"tests.crash.heavy.{function}", str(scene.folder))
+    for _ in range(2):
+        quick_worker(env={"FOLDER": str(scene.folder)})
+    wait_until(lambda: scene.is_held, "the job is not imported")
+    key = seen_key(queue.intermediate_queue)
+    wait_until(lambda: connection.hexists(key, job.id), "nobody looks for it")
+    seen_at = connection.time()[0]
+    wait_until(lambda: connection.time()[0] > seen_at + 2 * LEASE, "time stands still")
+    assert job.get_status() == "queued"
+    assert queue.is_empty()
+    scene.release()
+    wait_for_end(job)
+    assert scene.visits == ALL
+    assert len(scene.executions) == 1
+
+
 def taken(queue: Queue) -> Job:
     """A job that somebody has taken from its queue."""
     job = queue.enqueue(import_rows, "nowhere")
@@ -130,6 +157,30 @@ def test_a_job_is_given_time_to_begin(queue: Queue) -> None:
     assert rescue_unbegun([queue]) == 0
     assert rescue_unbegun([queue]) == 0
     pass_time_unbegun(queue)
+    assert rescue_unbegun([queue]) == 1
+
+
+def test_a_job_that_its_worker_vouches_for_is_given_time_anew(queue: Queue) -> None:
+    job = taken(queue)
+    worker = Worker([queue], connection=queue.connection)
+    execution = worker.prepare_execution(job)
+    rescue_unbegun([queue])
+    pass_time_unbegun(queue)
+    vouch_for(job, queue, execution, worker.name)
+    assert rescue_unbegun([queue]) == 0
+
+
+def test_nobody_vouches_for_a_job_that_others_have_put_back(queue: Queue) -> None:
+    job = taken(queue)
+    worker = Worker([queue], connection=queue.connection)
+    execution = worker.prepare_execution(job)
+    rescue_unbegun([queue])
+    pass_time_unbegun(queue)
+    rescue_unbegun([queue])
+    queue.connection.lmove(queue.key, queue.intermediate_queue_key)
+    rescue_unbegun([queue])
+    pass_time_unbegun(queue)
+    vouch_for(job, queue, execution, worker.name)
     assert rescue_unbegun([queue]) == 1
 
 

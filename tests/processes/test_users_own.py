@@ -6,8 +6,9 @@ import pytest
 from rq import Queue
 
 from tests.processes import users_own
-from tests.processes.course import Course, wait_until_told_to_stop
-from tests.redis.scene import completed, cursor, head
+from tests.processes.course import OURS, Course, wait_until_told_to_stop
+from tests.processes.jobs import plain
+from tests.redis.scene import completed, cursor, failure, head
 from tests.workers import Workers
 
 REFUSED = "InvalidStepError: a step was called from another process than its continuable's"
@@ -53,3 +54,15 @@ def test_a_plain_job_is_sent_no_sigterm_when_its_worker_is_to_stop(
     course.go_on()
     assert running.wait() == 0
     assert job.return_value() == "done"
+
+
+@pytest.mark.parametrize("worker_class", OURS)
+def test_a_job_whose_module_exits_when_it_is_imported_fails_as_with_rq(
+    worker_class: str, worker: Workers, queue: Queue, course: Course
+) -> None:
+    """And takes no worker along."""
+    exiting = queue.enqueue("tests.processes.exiting.function")
+    next_one = queue.enqueue(plain, 1)
+    assert worker(worker_class=worker_class, burst=True).wait() == 0
+    assert failure(exiting) == "SystemExit: to be run, and not imported"
+    assert next_one.return_value() == 1

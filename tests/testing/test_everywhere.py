@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -163,6 +164,18 @@ def test_a_make_that_sets_nothing_up_is_told() -> None:
 def test_a_make_that_makes_no_new_rehearsal_is_refused(made: object) -> None:
     with pytest.raises(TypeError, match="make has to return a new Rehearsal"):
         everywhere(lambda: made, lambda _: None)  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize("name", ["make", "check"])
+def test_what_is_no_function_is_refused(name: str) -> None:
+    given: dict[str, Any] = {"make": lambda: Rehearsal(process, 4), "check": lambda _: True}
+    given[name] = Rehearsal(process, 4)
+    with pytest.raises(TypeError) as told:
+        everywhere(**given)
+    assert str(told.value) == (
+        f"{name} has to be a function, which is called for each run: "
+        "found <rehearsal of process: None after 0 executions>"
+    )
 
 
 def points_of(at_most: int, seed: int) -> list[object]:

@@ -111,6 +111,15 @@ def test_a_job_with_another_serializer_runs(server: PrivateServer) -> None:
         assert job.return_value() == ROWS
 
 
+def test_live_jobs_that_have_not_been_entered_say_so(server: PrivateServer) -> None:
+    live_jobs = LiveJobs(server)
+    with pytest.raises(RuntimeError, match="not begun yet: enter them, as in `with LiveJobs"):
+        live_jobs.enqueue(plain)
+    with pytest.raises(RuntimeError, match="not begun yet"):
+        _ = live_jobs.outputs
+    assert not hasattr(live_jobs, "queues")
+
+
 def test_a_failed_job_is_over(live_jobs: LiveJobs) -> None:
     job = live_jobs.enqueue(fail)
     live_jobs.run(job)

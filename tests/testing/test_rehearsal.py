@@ -470,6 +470,16 @@ def test_a_function_that_is_no_continuable_is_refused() -> None:
         Rehearsal(plain).run()
 
 
+def test_the_result_of_a_call_is_refused() -> None:
+    called: Any = 42
+    with pytest.raises(RehearsalError) as told:
+        Rehearsal(called)
+    assert str(told.value) == (
+        "found 42, which is no continuable: give the function itself, and what it is called "
+        "with behind it, as in Rehearsal(process_import, 42)"
+    )
+
+
 def test_a_step_is_refused_and_not_run() -> None:
     ran = []
 

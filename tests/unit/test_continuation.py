@@ -1001,6 +1001,7 @@ def test_a_step_that_is_handed_to_another_thread_is_of_no_use_there(
 
     assert job.execute(first).departure == STOPPING
     assert isinstance(raised[0], InvalidStepError)
+    assert str(raised[0]) == "a Step was used from another thread than its continuable's"
 
 
 def test_a_step_called_from_a_forked_process_is_refused(job: Job, plain: Plain) -> None:
@@ -1009,7 +1010,7 @@ def test_a_step_called_from_a_forked_process_is_refused(job: Job, plain: Plain) 
         return in_a_child(lambda: plain("b"))
 
     assert job.execute(steps).result == (
-        "InvalidStepError: a step was called from another process than its continuable's"
+        "InvalidStepError: step 'b' was called from another process than its continuable's"
     )
     assert job.names == ["a"]
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -335,6 +335,47 @@ def test_a_step_that_the_caller_passes_is_one_argument_too_many() -> None:
 # Outside a continuable
 
 
+@step
+def careless(numbers: list[int]) -> None:
+    list(step.each(numbers))  # type: ignore[attr-defined]  # the mistake that is told of
+
+
+@step
+async def carelessly_awaited() -> None:
+    step.set(5)  # type: ignore[attr-defined]  # the same
+
+
+@step
+def otherwise_wrong(step: Step) -> None:
+    careless.each([1])  # type: ignore[attr-defined]  # another mistake, which Python tells of
+
+
+@step
+def wrong_of_itself() -> None:
+    sys.each([1])  # type: ignore[attr-defined]  # and another
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in a continuable", "outside"])
+def test_a_step_that_forgot_to_take_its_step_is_told_so(inside: bool) -> None:
+    with (
+        continuing() if inside else nullcontext(),
+        pytest.raises(TypeError) as told,
+    ):
+        careless([1])
+    assert str(told.value) == (
+        "careless uses step.each and takes no Step: make its first parameter "
+        "(after self or cls) step: Step; the caller does not pass it"
+    )
+    with pytest.raises(TypeError, match=r"^carelessly_awaited uses step\.set and takes no Step: "):
+        asyncio.run(carelessly_awaited())
+
+
+@pytest.mark.parametrize("wrong", [otherwise_wrong, wrong_of_itself])
+def test_other_attribute_errors_are_left_as_they_are(wrong: Any) -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'each'"):
+        wrong()
+
+
 def test_outside_a_continuable_a_step_is_the_plain_function() -> None:
     assert [double(2), double(2), double(number=3)] == [4, 4, 6]
     assert Importer(3).scale(5) == 15
@@ -437,7 +478,7 @@ def test_the_error_of_a_continuable_that_is_called_is_the_callers() -> None:
 
     with pytest.raises(ValueError, match="seen"):
         failing()
-    assert current.current() is None
+    assert current.current("this test") is None
     with pytest.raises(ValueError, match="seen"):
         failing()
 
@@ -523,18 +564,23 @@ def test_a_step_is_refused_in_a_thread_that_carries_the_context() -> None:
     async def handing_over() -> None:
         await asyncio.to_thread(double, 2)
 
-    with pytest.raises(InvalidStepError, match="from another thread than its continuable's"):
+    with pytest.raises(InvalidStepError, match=r"^step 'double' was called from another thread "):
         asyncio.run(handing_over())
     with continuing():
         context = contextvars.copy_context()
         refusal = in_thread(lambda: context.run(asyncio.run, awaited(2)))
-    assert "from another thread than its continuable's" in str(refusal)
+    assert str(refusal) == "step 'awaited' was called from another thread than its continuable's"
+    with continuing():
+        context = contextvars.copy_context()
+        refusal = in_thread(lambda: context.run(process, 2))
+    found = "continuable 'process' was called from another thread than its continuable's"
+    assert str(refusal) == found
 
 
 def test_a_step_is_refused_when_its_continuable_has_ended() -> None:
     with continuing():
         context = contextvars.copy_context()
-    with pytest.raises(InvalidStepError, match="called after its continuable had ended"):
+    with pytest.raises(InvalidStepError, match=r"^step 'double' was called after its continuable "):
         context.run(double, 2)
 
 

@@ -36,6 +36,7 @@ LINES = [
     (Resumed("42", None, None, "check", 2), "INFO", "Job 42: resumed after 'check'"),
     (StepStarted("42", "rows", None, False), "INFO", "Job 42: step 'rows' started"),
     (StepStarted("42", "rows", 7, True), "INFO", "Job 42: step 'rows' resumed from cursor 7"),
+    (StepStarted("42", "rows", None, True), "INFO", "Job 42: step 'rows' resumed from its start"),
     (StepSkipped("42", "rows"), "DEBUG", "Job 42: step 'rows' skipped"),
     (StepCompleted("42", "rows", 9), "INFO", "Job 42: step 'rows' completed"),
     (
@@ -62,6 +63,11 @@ LINES = [
         Errored("42", None, None, "check", ValueError("no\n  such row"), None),
         "WARNING",
         "Job 42: ValueError after 'check', not resumed: no such row",
+    ),
+    (
+        Errored("42", "rows", 7, "check", TimeoutError(), None),
+        "WARNING",
+        "Job 42: TimeoutError at 'rows', cursor 7, not resumed",
     ),
     (
         Superseded("42", "rows", 7, "check", "canceled"),

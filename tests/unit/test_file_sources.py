@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -9,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from rq_steps.sources.text_file import TextFile
 from tests.unit.memory import Job
 from tests.unit.visits import refused, visiting
 
+CSV = b"a,b\n1,2\n3,4\n"
 CONTACTS = 'name,note\nAda,"a\nb"\n\nBob,\nCyd,x\n'
 
 
@@ -86,6 +89,24 @@ def test_a_path_a_text_of_a_path_and_an_open_file_are_the_same(
         for given in (path, str(path), file):
             assert list(lines(given, encoding=encoding)) == ["ä", "b"]
         assert not file.closed
+
+
+@pytest.mark.parametrize("make", [csv_dicts, partial(csv_rows, header=True)])
+def test_a_header_may_be_of_numbers(make: Any, job: Job) -> None:
+    visited: list[Any] = []
+    file = io.BytesIO(b'1,nan,"c"\n4,5,6\n7,8,9\n10,11,12\n')
+    for _ in range(2):
+        execution = visiting(job, lambda: make(file, quoting=csv.QUOTE_NONNUMERIC), visited)
+        assert execution.error is None
+    assert [next(iter(row.values() if make is csv_dicts else row)) for row in visited] == [4, 7, 10]
+
+
+def test_names_need_be_no_texts(job: Job) -> None:
+    names: Any = [1, None]
+    visited: list[Any] = []
+    for _ in range(2):
+        assert visiting(job, lambda: csv_dicts(io.BytesIO(CSV), names), visited).error is None
+    assert visited == [{1: "a", None: "b"}, {1: "1", None: "2"}, {1: "3", None: "4"}]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_field(tmp_path: Path) -> None:
@@ -309,6 +330,14 @@ def test_an_encoding_is_given_by_its_name() -> None:
         lines(io.BytesIO(b""), encoding=nothing)
 
 
+def test_what_ends_behind_an_escape_character_is_not_said_to_be_a_quote_alone() -> None:
+    _, bad = csv_rows(io.BytesIO(b"a\nb^"), escapechar="^", bad="hand_out")
+    assert isinstance(bad, BadRecord)
+    assert bad.error == (
+        "unexpected end of data: a quote is not closed, or an escape character is the last"
+    )
+
+
 def test_a_bad_header_is_an_error_in_any_case() -> None:
     with pytest.raises(BadRecordError, match="a BytesIO, line 1: unexpected end of data"):
         list(csv_dicts(io.BytesIO(b'"a\n'), bad="hand_out"))
@@ -348,8 +377,22 @@ def test_going_on_reads_nothing_of_what_is_done(job: Job) -> None:
     job.execute(visit_up_to(at, io.BytesIO(data)))
     file = Counting(data)
     assert job.execute(visit_up_to(0, file)).departure is None
-    # The header, three times, and what is left.
-    assert file.bytes_read < 4 * TextFile.block_size + 10_000
+    # The header, twice, and what is left.
+    assert file.bytes_read < 3 * TextFile.block_size + 10_000
+
+
+def test_each_execution_looks_at_the_file_anew_where_the_source_outlives_it(
+    path: Path, job: Job
+) -> None:
+    source, visited = csv_dicts(path), list[Any]()
+    assert len(list(source)) == 3
+    path.write_text(CONTACTS.replace("note", "remark"))
+    visiting(job, lambda: source, visited)
+    path.write_text(CONTACTS.replace("note", "notes."))
+    assert "other columns: found 'name', 'notes.'" in refused(job, lambda: source)
+    path.write_text(CONTACTS.replace("note", "remark"))
+    visiting(job, lambda: source, visited)
+    assert [row["remark"] for row in visited] == ["a\nb", "", "x"]
 
 
 def test_a_file_that_grew_is_gone_on_with(path: Path, job: Job) -> None:
@@ -359,6 +402,32 @@ def test_a_file_that_grew_is_gone_on_with(path: Path, job: Job) -> None:
         file.write("Dan,y\n")
     visiting(job, lambda: csv_dicts(path), visited)
     assert [row["name"] for row in visited] == ["Ada", "Bob", "Cyd", "Dan"]
+
+
+@pytest.mark.parametrize(
+    ("make", "contents", "left"),
+    [
+        (csv_dicts, [b"", b"\n", b"a,b\n", b"a,b\n1,2\n"], [{"a": "1", "b": "2"}]),
+        (csv_dicts, [b"\n\n", b"\n\na,b\n1,2\n"], [{"a": "1", "b": "2"}]),
+        (partial(csv_rows, header=True), [b"", b"a\n1\n"], [["1"]]),
+        (csv_rows, [b"", codecs.BOM_UTF8, codecs.BOM_UTF8 + b"1\n"], [["1"]]),
+    ],
+    ids=["dicts", "blank lines", "rows", "a mark"],
+)
+def test_a_header_or_a_mark_that_comes_later_is_no_record(
+    make: Any, contents: list[bytes], left: list[Any], path: Path, job: Job
+) -> None:
+    visited: list[Any] = []
+
+    @step
+    def follow(step: Step) -> None:
+        visited.extend(step.each(make(path)))
+        step.interrupt(wait=60)
+
+    for content in contents:
+        path.write_bytes(content)
+        assert job.execute(follow).error is None
+    assert visited == left
 
 
 @pytest.mark.parametrize(

@@ -63,16 +63,26 @@ class Rows(Sequence[int]):
         return (10, 20, 30, 40)[index]
 
 
-class Color(Enum):
-    RED = 1
-    GREEN = 2
-
-
 class Pages:
     """Nothing but iterable."""
 
     def __iter__(self) -> Iterator[int]:
         yield from (1, 2, 3)
+
+
+class Bar(Pages):
+    """A progress bar: it has a length, and cannot tell it of every iterable."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def __len__(self) -> int:
+        raise self.error
+
+
+class Color(Enum):
+    RED = 1
+    GREEN = 2
 
 
 class Table(dict[str, int]):
@@ -109,6 +119,7 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "keys of a mapping": lambda: ChainMap({1: 2, 3: 4}).keys(),
     "file": lambda: io.StringIO("one\ntwo\nthree\n"),
     "iterable": Pages,
+    "progress bar": lambda: Bar(TypeError),
     "dict": lambda: {"a": 1, "b": 2, "c": 3},
     "dict keys": lambda: {"a": 1, "b": 2}.keys(),
     "dict values": lambda: {"a": 1, "b": 2}.values(),
@@ -322,6 +333,27 @@ def test_an_endless_source_can_be_iterated(job: Job) -> None:
 
     assert job.execute(visit).departure is not None
     assert job.cursor == 8
+
+
+def test_a_range_that_is_longer_than_python_counts_is_gone_on_with(job: Job) -> None:
+    interrupted_after_two(job, range(2**70, 2**72))
+
+    @step
+    def visit(step: Step) -> int:
+        return next(iter(step.each(range(2**70, 2**72))))
+
+    assert job.execute(visit).result == 2**70 + 2
+
+
+def test_a_deque_that_changes_under_the_loop_is_an_error_as_in_a_bare_one(job: Job) -> None:
+    jobs = deque(range(10))
+
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(jobs):
+            jobs.popleft()
+
+    assert "mutated during iteration" in str(job.execute(visit).error)
 
 
 def test_a_generator_is_never_read_ahead_by_more_than_the_item_asked_for(job: Job) -> None:
@@ -1268,6 +1300,10 @@ def test_on_resume_a_tuple_may_stand_for_a_list_of_the_same_length(job: Job) -> 
         ({1: 1, 2: 2, 3: 3}, SourceMark("iterable", 3)),
         ({1: 1, 2: 2, 3: 3}.items(), SourceMark("iterable", 3)),
         (Pages(), SourceMark("iterable", None)),
+        (Bar(TypeError), SourceMark("iterable", None)),
+        (Bar(NotImplementedError), SourceMark("iterable", None)),
+        (range(2**70), SourceMark("iterable", None)),
+        (deque([1, 2, 3]), SourceMark("iterable", 3)),
     ],
 )
 def test_the_record_keeps_the_kind_of_source_and_its_length(

@@ -178,6 +178,16 @@ def test_the_total_are_the_rows(folder: Path) -> None:
     assert (parquet_rows(folder).total, parquet_rows(folder).unit) == (6, "rows")
 
 
+def test_a_source_that_outlives_an_execution_looks_at_the_folder_anew(folder: Path) -> None:
+    source = parquet_rows(folder)
+    assert (len(run(Job(), lambda: source)), source.total) == (6, 6)
+    write(folder / "year=2025" / "rows.parquet", range(100, 130), 7)
+    write(folder / "year=2027" / "rows.parquet", [1])
+    expected = [*range(100, 130), 2026, 2027, 2028, 1]
+    assert ids(run(Job(), lambda: source)) == ids(source) == expected
+    assert source.total == len(expected)
+
+
 def test_a_file_without_rows_gives_none(tmp_path: Path) -> None:
     empty = write(tmp_path / "empty.parquet", [])
     assert list(parquet_rows(empty)) == []

@@ -18,7 +18,7 @@ from sqlalchemy import column, create_engine, select, text
 from sqlalchemy.orm import sessionmaker
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
-from rq_steps.sources import query
+from rq_steps.sources import query, source_of
 from rq_steps.sources.query_connection import Paramstyle
 from tests.unit.law import assert_law
 from tests.unit.memory import Job
@@ -562,6 +562,14 @@ def test_what_is_no_connection_is_refused(connection: Any, found: str) -> None:
         list(query(ALL, connection, key="id"))
     assert str(refusal.value).startswith(
         "query reads through a connection of a DB-API driver or a function that makes one, " + found
+    )
+
+
+def test_a_cursor_is_refused_and_told_what_it_needs(connection: Any) -> None:
+    with pytest.raises(TypeError) as refusal:
+        source_of(connection.execute("SELECT 1"))
+    assert str(refusal.value) == (
+        "step.each takes no Cursor of a database: use rq_steps.sources.query, with the same SQL"
     )
 
 

@@ -16,7 +16,7 @@ from rq_steps import CheckpointError, InvalidStepError, Step, step
 from rq_steps.sources import query, queryset, source_of
 from tests.unit.law import assert_law
 from tests.unit.memory import Job
-from tests.unit.models import models
+from tests.unit.models import meta, models
 
 
 @pytest.fixture
@@ -99,11 +99,27 @@ def test_a_queryset_is_not_read_whole_by_anything(shop: Any, job: Job, asked: li
     assert books._result_cache is None
 
 
+def paginated(books: Any) -> Any:
+    from django.core.paginator import Paginator  # type: ignore[import-untyped]  # no types
+
+    return Paginator(books.order_by("id"), 3)
+
+
+def cursor() -> Any:
+    from django.db import connection  # type: ignore[import-untyped]  # it ships no types
+
+    return connection.cursor()
+
+
 @pytest.mark.parametrize(
     ("make", "advice"),
     [
         (lambda shop: shop.Book.objects, "use its all()"),
         (lambda shop: shop.Book.objects.raw("SELECT 1 AS id"), "use rq_steps.sources.query"),
+        (lambda shop: shop.Book.objects.iterator(), "use the QuerySet itself"),
+        (lambda shop: shop.Book.objects.raw("SELECT 1 AS id").iterator(), "use rq_steps.sources.q"),
+        (lambda shop: paginated(shop.Book.objects), "use its object_list, in rq_steps.sources.bat"),
+        (lambda shop: cursor(), "use rq_steps.sources.query, with the same SQL"),
     ],
 )
 def test_what_is_no_queryset_is_told_what_to_do(
@@ -171,6 +187,13 @@ def test_values_are_handed_out_as_dicts_and_named_tuples(shop: Any) -> None:
     assert next(iter(queryset(named, key="-id"))) == ("t10", 10)
 
 
+def test_values_tell_their_key_by_any_of_its_names(shop: Any) -> None:
+    books = shop.Book.objects
+    assert_law(lambda: queryset(books.values("pk", "title"), page=3))
+    assert_law(lambda: queryset(books.values_list("title", "pk", named=True), page=3))
+    assert_law(lambda: queryset(books.values("author", "id"), key=["-author", "pk"], page=3))
+
+
 def test_a_foreign_key_in_the_key_is_its_column(shop: Any) -> None:
     for name in ("author", "author_id"):
         source = queryset(shop.Book.objects.all(), key=["-" + name, "pk"], page=3)
@@ -223,6 +246,16 @@ def grouped(books: Any) -> Any:
     from django.db.models import Count  # type: ignore[import-untyped]  # it ships no types
 
     return books.annotate(number=Count("id"))
+
+
+def numbered(books: Any) -> Any:
+    from django.db.models import F, Window
+    from django.db.models.functions import (  # type: ignore[import-untyped]  # no types
+        RowNumber,
+    )
+
+    window = Window(RowNumber(), partition_by=F("shelf"), order_by="place")
+    return books.annotate(number=window)
 
 
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -280,6 +313,22 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda books: source_of(books.reverse()),
         "it is reversed, and pages have their own order: give key=, or order_by(), ",
     ),
+    "ordered by extra": (
+        lambda books: queryset(books.extra(order_by=["-place"])),
+        "it is ordered by extra(), and pages have their own order: give key=",
+    ),
+    "distinct on": (
+        lambda books: queryset(books.order_by("shelf", "place").distinct("shelf")),
+        "it has DISTINCT ON, which each page would take anew, of the rows behind its key: filter ",
+    ),
+    "window function": (
+        lambda books: queryset(numbered(books)),
+        "it has a window function, which each page would begin anew: use query(sql, connection, ",
+    ),
+    "filter by a window function": (
+        lambda books: source_of(numbered(books).filter(number=1)),
+        "it has a window function",
+    ),
     "slice": (
         lambda books: queryset(books[:5]),
         "it is a slice, and pages have their own: break the loop instead",
@@ -311,6 +360,10 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "values without the key": (
         lambda books: list(queryset(books.values("title"))),
         "its rows do not tell their id: take objects, or values() or values_list(named=True) with",
+    ),
+    "values with another thing by the name of the key": (
+        lambda books: list(queryset(books.values(pk=books.model.doubled()))),
+        "its rows do not tell their id",
     ),
     "bare values": (
         lambda books: list(queryset(books.values_list("id"))),
@@ -381,13 +434,35 @@ def test_rows_that_a_join_gives_twice_may_be_made_distinct(shop: Any) -> None:
     assert [book.id for book in queryset(books, page=1)] == [1, 2, 4, 5, 7, 8, 10]
 
 
+def test_a_subquery_may_look_at_all_rows(shop: Any) -> None:
+    from django.db.models import OuterRef, Subquery
+
+    first = numbered(shop.Book.objects).filter(number=1)
+    source = queryset(shop.Book.objects.filter(pk__in=first.values("pk")), page=1)
+    assert [book.id for book in source] == [1, 2, 3]
+    places = numbered(shop.Book.objects).filter(shelf=OuterRef("shelf")).order_by("-number")
+    annotated = shop.Book.objects.annotate(places=Subquery(places.values("number")[:1]))
+    assert {(book.shelf, book.places) for book in queryset(annotated, page=3)} == {
+        (0, 3),
+        (1, 4),
+        (2, 3),
+    }
+
+
+def test_a_proxy_has_the_keys_of_its_model(shop: Any) -> None:
+    proxy: Any = type("Paperback", (shop.Book,), {"__module__": __name__, "Meta": meta(proxy=True)})
+    source = queryset(proxy.objects.all(), key=["-shelf", "place"], page=3)
+    assert len(list(source)) == 10
+
+
 def test_keys_of_an_inherited_model_are_known(shop: Any) -> None:
     shop.Novel.objects.create(
         id=50, title="n", shelf=9, place=9, author=shop.Author.objects.first(), hero="h"
     )
     novels = shop.Novel.objects.all()
     assert [novel.hero for novel in queryset(novels)] == ["h"]
-    assert [novel.hero for novel in queryset(novels, key="-title")] == ["h"]
+    for key in ("-title", ["shelf", "place"]):
+        assert [novel.hero for novel in queryset(novels, key=key)] == ["h"]
 
 
 # Values of keys

@@ -7,6 +7,7 @@ import gc
 import gzip
 import io
 import lzma
+import mmap
 import multiprocessing
 import os
 import socket
@@ -27,11 +28,13 @@ from rq_steps.sources import (
     BadRecord,
     BadRecordError,
     Source,
+    chain,
     csv_dicts,
     csv_rows,
     jsonl,
     lines,
     nested,
+    numbered,
 )
 from rq_steps.testing import Rehearsal, everywhere
 from tests.unit.law import assert_law, in_blocks
@@ -45,6 +48,9 @@ COUNT = 100_000
 HEAD = 200_000
 """The most that decompressing its beginning fetches, in bytes."""
 NUMBERS = b"number,name\n" + b"".join(b"%08d,abcdefghij\n" % number for number in range(COUNT))
+PLAIN = ["HEAD", "HEAD", "GET"]
+WITH_A_HEADER = [*PLAIN, "HEAD", "GET"]
+"""What a web server is asked for where a loop begins."""
 
 each_server = pytest.mark.parametrize(
     "options",
@@ -187,6 +193,45 @@ def test_going_on_late_fetches_no_more_than_the_head_and_what_is_there(web: Web)
     assert row["number"] == f"{COUNT - 1000:08}"
     assert len(NUMBERS) > 2_000_000
     assert sent < 300_000
+
+
+@pytest.mark.parametrize(
+    ("make", "requests"),
+    [
+        (lines, PLAIN),
+        (csv_dicts, WITH_A_HEADER),
+        (lambda url: csv_rows(url, header=True), WITH_A_HEADER),
+        (lambda url: csv_dicts(url, ["a", "b"]), PLAIN),
+        (lambda url: numbered(csv_dicts(url)), WITH_A_HEADER),
+    ],
+    ids=["lines", "dicts", "rows with a header", "dicts with names", "numbered"],
+)
+def test_an_execution_asks_for_the_size_and_opens_a_file_once_and_once_more_for_a_header(
+    make: Callable[[Any], Source[Any]], requests: list[str], web: Web, job: Job
+) -> None:
+    file, visited = web.serve("contacts.csv", CONTACTS), list[Any]()
+    for _ in range(2):
+        visiting(job, lambda: make(web.url_of("contacts.csv")), visited)
+        assert [request.method for request in file.requests] == requests
+        file.requests.clear()
+
+
+def test_a_chain_looks_at_each_of_its_files_once_and_opens_those_that_are_left(
+    web: Web, job: Job
+) -> None:
+    first, second = (web.serve(name, CONTACTS) for name in ("a.csv", "b.csv"))
+    first.content = CONTACTS[:21]
+    urls = [web.url_of(name) for name in ("a.csv", "b.csv")]
+
+    def looked_at() -> list[int]:
+        visiting(job, lambda: chain(*map(csv_dicts, urls)), [])
+        counts = [len(file.requests) for file in (first, second)]
+        for file in (first, second):
+            file.requests.clear()
+        return counts
+
+    assert looked_at() == [5, 5]
+    assert looked_at() == [3, 5]
 
 
 def test_what_is_packed_for_the_way_is_asked_for_as_it_is(web: Web) -> None:
@@ -366,10 +411,11 @@ def test_no_server_is_no_missing_file() -> None:
         ("contacts.csv.gz", gzip.compress(CONTACTS)[:-10]),
         ("contacts.csv.gz", b"<html>"),
         ("contacts.csv.bz2", bz2.compress(CONTACTS)[:-10]),
+        ("contacts.csv.bz2", b"<html>"),
         ("contacts.csv.xz", lzma.compress(CONTACTS)[:-10]),
         ("contacts.csv.xz", b"<html>"),
     ],
-    ids=["cut gzip", "no gzip", "cut bzip2", "cut xz", "no xz"],
+    ids=["cut gzip", "no gzip", "cut bzip2", "no bzip2", "cut xz", "no xz"],
 )
 def test_what_cannot_be_decompressed_is_named(name: str, content: bytes, web: Web) -> None:
     web.serve(name, content)
@@ -554,6 +600,10 @@ def spooled_in_memory(content: bytes) -> Any:
     return filled(tempfile.SpooledTemporaryFile(max_size=1000), content)
 
 
+def mapped(content: bytes) -> Any:
+    return filled(mmap.mmap(-1, len(content)), content)
+
+
 def in_an_archive(content: bytes) -> IO[bytes]:
     return zipfile.ZipFile(io.BytesIO(zipped(content))).open("contacts.csv")
 
@@ -564,7 +614,7 @@ def uploaded(content: bytes) -> Any:
 
 @pytest.mark.parametrize(
     "open_one",
-    [in_memory, in_a_temporary_file, spooled, spooled_in_memory, in_an_archive, uploaded],
+    [in_memory, in_a_temporary_file, spooled, spooled_in_memory, mapped, in_an_archive, uploaded],
 )
 def test_what_is_like_a_file_is_a_file(
     open_one: Callable[[bytes], Any], django: Any, web: Web
@@ -573,6 +623,14 @@ def test_what_is_like_a_file_is_a_file(
         assert names(file) == NAMES
         assert_law(lambda: in_blocks(csv_dicts(file), 7))
         assert csv_dicts(file).total == (None if open_one is in_an_archive else len(CONTACTS))
+
+
+def test_a_member_of_a_packed_archive_is_named_by_what_it_is() -> None:
+    packed = io.BytesIO(gzip.compress(tarred(b"{")))
+    with tarfile.open(fileobj=packed) as archive:
+        member: Any = archive.extractfile("contacts.csv")
+        with pytest.raises(BadRecordError, match=r"^a ExFileObject, line 1: "):
+            list(jsonl(member))
 
 
 @pytest.mark.parametrize("url", ["memory://{}", "file://{}", "zip://contacts.csv::{}.zip"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -167,6 +168,23 @@ def test_an_alias_is_a_table(engine: Engine) -> None:
     assert source.contract == ["-users.code"]
 
 
+def test_a_key_is_of_its_own_alias_where_a_table_is_joined_to_itself(engine: Engine) -> None:
+    one, next_one = aliased(User), aliased(User)
+    select_both = select(next_one.id, one.id).join(next_one, next_one.id == 11 - one.id)
+    assert_law(lambda: rows(select_both, engine, key=one.id, page=3))
+    source = rows(select(next_one.id).join(one, next_one.id == 11 - one.id), engine, key=one.id)
+    assert [row.id for row in source] == list(range(10, 0, -1))
+
+
+def test_a_subquery_may_look_at_all_rows(engine: Engine) -> None:
+    number = func.row_number().over(order_by=User.id.desc()).label("number")
+    numbered = select(User.id, number).subquery()
+    joined = select(User.id, numbered.c.number).join(numbered, numbered.c.id == User.id)
+    assert [row.number for row in rows(joined, engine, page=3)] == list(range(10, 0, -1))
+    beside = select(User.id, select(number).limit(1).correlate(None).scalar_subquery())
+    assert len(list(rows(beside, engine, page=3))) == 10
+
+
 def test_a_table_without_a_class_will_do(engine: Engine) -> None:
     table = Base.metadata.tables["users"]
     assert [row.id for row in rows(select(table), engine, page=4)] == list(range(1, 11))
@@ -205,6 +223,23 @@ def test_a_count_is_made_when_it_is_asked_for_and_once(
 CITIES = select(User.city).group_by(User.city)
 CITY = CITIES.subquery("cities")
 BOTH = union_all(select(User.id), select(User.id))
+
+
+def distinct_on(statement: Any, column: Any) -> Any:
+    if not hasattr(statement, "ext"):  # before SQLAlchemy 2.1
+        return statement.distinct(column)
+    from sqlalchemy.dialects import postgresql
+
+    return statement.ext(postgresql.distinct_on(column))
+
+
+def distinct_by_argument(statement: Any, column: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return statement.distinct(column)
+
+
+ONE, OTHER = aliased(User), aliased(User)
 REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
     "no primary key": (
         lambda engine: rows(select(Table("bare", MetaData(), Column("id", Integer))), engine),
@@ -312,6 +347,28 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
         lambda engine: rows(CITIES, engine),
         "it has GROUP BY, and groups have no key that is known: use query(sql, engine.raw_conn",
     ),
+    "distinct on": (
+        lambda engine: rows(distinct_on(select(User.id), User.city), engine),
+        "it has DISTINCT ON, which each page would take anew, of the rows behind its key: join a ",
+    ),
+    "distinct on, as an argument": (
+        lambda engine: rows(distinct_by_argument(select(User.id), User.city), engine),
+        "it has DISTINCT ON",
+    ),
+    "window function": (
+        lambda engine: rows(select(User.id, func.row_number().over(order_by=User.id)), engine),
+        "it has a window function, which each page would begin anew: join a subquery that has it",
+    ),
+    "window function within": (
+        lambda engine: rows(select(User, (func.sum(User.born).over() + 1).label("n")), engine),
+        "it has a window function",
+    ),
+    "distinct without the key of this alias": (
+        lambda engine: rows(
+            select(OTHER.id).join(ONE, OTHER.id == ONE.id).distinct(), engine, key=ONE.id
+        ),
+        "it has DISTINCT, and not all of its key is selected: select users.id, too",
+    ),
     "distinct without the key": (
         lambda engine: rows(select(User.city).distinct(), engine),
         "it has DISTINCT, and not all of its key is selected: select users.id, too",
@@ -344,6 +401,13 @@ def test_a_key_with_the_primary_key_or_a_unique_constraint_is_taken(
     key: list[Any], engine: Engine
 ) -> None:
     assert_law(lambda: rows(select(User.id, User.name), engine, key=key, page=3))
+
+
+def test_a_unique_index_may_have_what_only_its_database_knows(engine: Engine) -> None:
+    seats = Table("seats", MetaData(), Column("id", Integer, nullable=False))
+    Index("by_id", seats.c.id, unique=True, postgresql_include=[], mysql_using="btree")
+    seats.create(engine)
+    assert list(rows(select(seats), engine, key=seats.c.id)) == []
 
 
 def test_rows_that_a_join_gives_twice_are_an_error_and_never_skipped(engine: Engine) -> None:

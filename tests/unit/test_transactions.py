@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool, StaticPool
 
 from rq_steps import CheckpointError, Step, StepsError, step
@@ -250,6 +250,65 @@ def test_a_session_of_sqlalchemy_is_committed_between_items(engine: Engine, job:
     assert job.execute(lambda: write(True)).error is None
 
 
+def test_of_a_scoped_session_the_one_in_hand_is_watched(engine: Engine, job: Job) -> None:
+    sessions = scoped_session(sessionmaker(engine))
+    removed: list[bool] = []
+
+    @step
+    def write(step: Step, commit: bool) -> None:
+        step.guard(sessions)
+        for _ in step.each(range(3)):
+            sessions.execute(INSERT)
+            if commit:
+                sessions.commit()
+            if not removed:
+                sessions.remove()
+                removed.append(True)
+
+    error = job.execute(lambda: write(False)).error
+    assert isinstance(error, CheckpointError)
+    assert "transaction of scoped_session:" in str(error)
+    assert removed  # the error was of the session after it
+    sessions.remove()
+    assert job.execute(lambda: write(True)).error is None
+    sessions.remove()
+
+
+def test_a_scoped_session_that_has_no_scope_here_is_in_no_transaction(
+    engine: Engine, job: Job
+) -> None:
+    """As that of Flask-SQLAlchemy outside of an app context."""
+    scopes = ["a request"]
+
+    def scope() -> str:
+        if not scopes:
+            raise RuntimeError("outside of a scope")
+        return scopes[0]
+
+    sessions = scoped_session(sessionmaker(engine), scopefunc=scope)
+
+    @step
+    def write(step: Step) -> None:
+        step.guard(sessions)
+        step.checkpoint()
+        scopes.clear()
+        step.checkpoint()
+
+    assert job.execute(write).error is None
+
+
+def test_to_guard_a_scoped_session_makes_no_session(engine: Engine, job: Job) -> None:
+    sessions = scoped_session(sessionmaker(engine))
+
+    @step
+    def write(step: Step) -> None:
+        step.guard(sessions)
+        step.checkpoint()
+
+    assert job.execute(write).error is None
+    assert not sessions.registry.has()
+
+
 def test_a_connection_of_sqlalchemy_leaves_its_block_between_items(
     engine: Engine, job: Job
 ) -> None:
@@ -425,6 +484,24 @@ def test_a_transaction_that_was_open_before_the_execution_is_not_its_own(
         execution = job.execute(write)
     assert execution.error is None
     assert execution.departure == Departure("max_runtime")
+
+
+@pytest.mark.parametrize("savepoint", [True, False])
+def test_a_block_within_one_that_was_open_before_the_execution_is_not_cut(
+    savepoint: bool, django: Any, job: Job
+) -> None:
+    """In Django's TestCase, a loop inside an atomic block is told of as it is on a worker."""
+
+    @step
+    def write(step: Step) -> None:
+        with django.transaction.atomic(savepoint=savepoint):
+            for _ in step.each(range(3)):
+                pass
+
+    with django.transaction.atomic():
+        error = job.execute(write).error
+    assert isinstance(error, CheckpointError)
+    assert "transaction of Django's 'default':" in str(error)
 
 
 def test_a_job_that_is_interrupted_between_two_atomic_blocks_goes_on(django: Any, job: Job) -> None:

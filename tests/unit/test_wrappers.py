@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rq_steps import InvalidStepError, Step, step
+from rq_steps import InvalidStepError, Step, sources, step
 from rq_steps.record import SourceMark
 from rq_steps.sources import Source, batches, chain, csv_rows, lines, nested, numbered
 from tests.unit.memory import Job
@@ -193,6 +193,14 @@ def test_the_size_of_a_batch_is_at_least_one(size: int, error: type[Exception]) 
 def test_the_number_goes_on_after_a_resume(job: Job) -> None:
     assert run(job, lambda: numbered(list("abcd"), 1), until=(2, "b")) == [(1, "a"), (2, "b")]
     assert run(job, lambda: numbered(list("abcd"), 1)) == [(3, "c"), (4, "d")]
+
+
+def test_enumerate_is_another_name_of_numbered() -> None:
+    assert sources.enumerate is numbered
+
+
+def test_a_star_import_leaves_pythons_enumerate_alone() -> None:
+    assert "enumerate" not in sources.__all__
 
 
 def test_another_first_number_after_a_deploy_is_an_error(job: Job) -> None:
