@@ -49,19 +49,21 @@ def test_a_job_that_comes_after_an_idle_worker_was_killed_goes_to_a_living_one(
     assert job.get_status() == "finished"
 
 
-def test_a_scheduler_does_not_hold_the_connection_in_which_its_worker_waits(
+def test_a_scheduler_holds_none_of_its_workers_connections(
     worker: Workers, connection: Redis
 ) -> None:
+    """Neither the one in which the worker waits for jobs, nor the one for its commands."""
     running = worker(args=["--with-scheduler"])
     clients = wait_until(lambda: waiting(connection), "the worker does not wait")
-    port = int(clients[0]["addr"].rpartition(":")[2])
+    waits_at = int(clients[0]["addr"].rpartition(":")[2])
 
     def ports(pid: int) -> set[int]:
         return {each.laddr.port for each in psutil.Process(pid).net_connections()}
 
     scheduler = scheduler_of(running)
-    assert port in ports(running.pid)
-    wait_until(lambda: port not in ports(scheduler), "the scheduler holds it")
+    of_worker = ports(running.pid)
+    assert waits_at in of_worker
+    wait_until(lambda: not of_worker & ports(scheduler), "the scheduler holds one")
 
 
 def test_a_scheduler_does_not_outlive_its_worker(worker: Workers, connection: Redis) -> None:
