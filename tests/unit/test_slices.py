@@ -72,3 +72,14 @@ def test_without_a_timeout_an_execution_need_not_leave(clock: Clock, timeout: fl
     slice_.attended(clock.now - 1)
     assert slice_.end == inf
     assert slice_.next_look == inf
+
+
+def test_however_long_an_item_took_no_execution_leaves_before_half_of_its_timeout(
+    clock: Clock,
+) -> None:
+    began = clock.now
+    slice_ = Slices(100, began, clock)
+    called_at = slice_.next_look
+    clock.now += 90
+    slice_.attended(called_at)
+    assert slice_.end == began + 50
