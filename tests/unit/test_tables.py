@@ -237,7 +237,8 @@ def test_a_buffer_in_a_key_is_bytes(buffer: Any) -> None:
         def _read(self, after: Any) -> Any:
             return ["a"], [[buffer(b"a")]]
 
-    assert list(Buffers().open(None)) == [("a", [b"a"])]
+    [(_, [key])] = Buffers().open(None)
+    assert (type(key), key) == (bytes, b"a")  # a buffer would equal them
 
 
 def test_a_key_that_is_another_one_in_the_database_is_an_error_and_no_endless_loop() -> None:
