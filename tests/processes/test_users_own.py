@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rq import Queue
+from rq.job import Job
 
 from tests.processes import users_own
 from tests.processes.course import OURS, Course, wait_until_told_to_stop
@@ -46,14 +47,32 @@ def test_a_plain_job_is_sent_no_sigterm_when_its_worker_is_to_stop(
     worker_class: str, worker: Workers, queue: Queue, course: Course
 ) -> None:
     job = queue.enqueue(users_own.exit_on_sigterm)
-    course.hold_at("prepared")
+    stop_at("prepared", job, worker, course, worker_class)
+    assert job.return_value() == "done"
+
+
+def test_neither_is_one_that_follows_a_continuable_whose_work_horse_was_killed(
+    worker: Workers, queue: Queue, course: Course
+) -> None:
+    """Which could not say that it listens no more."""
+    dying = queue.enqueue(users_own.die)
+    job = queue.enqueue(users_own.exit_on_sigterm)
+    stop_at("prepared", job, worker, course)
+    assert dying.get_status() == "failed"
+    assert job.return_value() == "done"
+
+
+def stop_at(
+    place: str, job: Job, worker: Workers, course: Course, worker_class: str = "rq_steps.Worker"
+) -> None:
+    """A worker is told to stop when its job is there; then the job comes to its end."""
+    course.hold_at(place)
     running = worker(worker_class=worker_class)
-    course.wait_at("prepared")
+    course.wait_at(place)
     running.terminate()
     wait_until_told_to_stop(job)
     course.go_on()
     assert running.wait() == 0
-    assert job.return_value() == "done"
 
 
 @pytest.mark.parametrize("worker_class", OURS)

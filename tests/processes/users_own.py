@@ -104,6 +104,16 @@ def end_a_child_and_go_on(count: int) -> int:
     return rows(count)
 
 
+@step
+def kill_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@continuable(max_resumptions=0)
+def die() -> None:
+    kill_itself()
+
+
 def exit_on_sigterm() -> str:
     """A plain job that takes SIGTERM for its own end."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
