@@ -6,6 +6,7 @@ import functools
 import gc
 import logging
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,13 +18,16 @@ from rq.worker import BaseWorker
 import rq_steps
 from rq_steps import Step, continuable, step
 from tests.redis.scene import (
+    BEFORE_PUTTING_BACK,
     StockWorker,
     Worker,
     another_copy,
     cursor,
     fail_at,
+    failure,
     import_rows,
     once_at,
+    signal_handlers_put_back,
     stop,
     visit,
     visits,
@@ -268,3 +272,50 @@ def test_a_job_leaves_behind_a_save_by_hand_that_found_its_worker_stopping(
     work(connection, worker_class=worker_class, executions=1)
     assert visits == [0, 1, 2, 3, 4]
     assert cursor(job) == 5
+
+
+# A second request to shut down, where there is no work-horse to kill
+
+
+def cut_off(worker: Worker) -> None:
+    """It is told so for the second time. RQ takes one within a second for the first."""
+    assert worker._shutdown_requested_date is not None
+    worker._shutdown_requested_date -= timedelta(seconds=2)
+    stop()
+
+
+def plain() -> None:
+    visit("plain")
+    visit("its end")
+
+
+def work_off(worker: Worker) -> None:
+    with signal_handlers_put_back():
+        worker.work(burst=True)
+
+
+def test_a_job_on_its_way_back_is_not_cut_off(connection: Redis, queue: Queue) -> None:
+    job = queue.enqueue(import_rows, 10)
+    worker = Worker([queue], connection=connection)
+    once_at(4, stop)
+    once_at(BEFORE_PUTTING_BACK, lambda: cut_off(worker))
+    work_off(worker)
+    assert queue.job_ids == [job.id]
+    assert job.get_status() == "queued"
+
+
+def test_a_plain_job_that_follows_a_continuable_is_cut_off_as_by_rq(
+    connection: Redis, queue: Queue
+) -> None:
+    queue.enqueue(import_rows, 1)
+    job = queue.enqueue(plain)
+    worker = Worker([queue], connection=connection)
+
+    def cut_off_cold() -> None:
+        stop()
+        cut_off(worker)
+
+    once_at("plain", cut_off_cold)
+    work_off(worker)
+    assert visits == [0, "report", "plain"]
+    assert failure(job) == "SystemExit"
