@@ -10,7 +10,14 @@ from rq import Retry
 from rq.timeouts import BaseTimeoutException, JobTimeoutException
 
 from rq_steps.continuation import Continuation
-from rq_steps.errors import Interrupt, ResumeLimitError, StepsError, consists_of, contains
+from rq_steps.errors import (
+    ANOTHER_ROUND,
+    Interrupt,
+    ResumeLimitError,
+    StepsError,
+    consists_of,
+    contains,
+)
 from rq_steps.events import Errored, Event, Finished, Interrupted, Superseded, logger, publish
 from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import ISOLATED, MAX_TOTAL_RUNTIME, STOPPING, Departure
@@ -185,12 +192,15 @@ class Conclusion:
 
     def _limit_error(self) -> ResumeLimitError:
         limit = self._options.max_resumptions
-        return ResumeLimitError(f"the job was resumed {limit} times, which is its max_resumptions")
+        return ResumeLimitError(
+            f"the job was resumed {limit} times, which is its max_resumptions: {ANOTHER_ROUND}"
+        )
 
     def _total_runtime_error(self) -> ResumeLimitError:
         return ResumeLimitError(
             f"the job ran for longer than its max_total_runtime of "
-            f"{self._options.max_total_runtime:g} s, in {self._record.executions} executions"
+            f"{self._options.max_total_runtime:g} s, in {self._record.executions} executions: "
+            f"{ANOTHER_ROUND}"
         )
 
 

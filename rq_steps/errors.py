@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+ANOTHER_ROUND = "rq requeue gives it another round"
+"""What messages say of a job that failed because it has reached a limit."""
+
 
 class StepsError(Exception):
     """The base of every error of rq-steps. It fails the job: no `StepsError` is ever resumed."""

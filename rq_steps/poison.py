@@ -9,6 +9,7 @@ from rq.job import JobStatus
 from rq.results import Result
 from rq.timeouts import JobTimeoutException
 
+from rq_steps.errors import ANOTHER_ROUND
 from rq_steps.events import logger
 from rq_steps.head import Death, revived
 from rq_steps.jobs import forget_meta
@@ -60,6 +61,7 @@ def _call_back(job: Job, queue: Queue, error: AbandonedJobError) -> None:
 
 def why_buried(death: Death, place: str) -> str:
     """What the job fails with."""
+    often = f"{death.deaths} times in a row {place}"
     if death.too_many:
-        return f"the job died {place}, and was resumed as often as max_resumptions allows"
-    return f"the job died {death.deaths} times in a row {place}"
+        often = f"{place}, and was resumed as often as max_resumptions allows"
+    return f"the job died {often}: {ANOTHER_ROUND}"

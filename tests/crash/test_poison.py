@@ -41,7 +41,9 @@ def test_a_job_that_dies_three_times_at_one_place_fails(
 ) -> None:
     job = fail_by_dying(worker, queue, scene)
     assert scene.visits == [*ALL[: STOP + 1], STOP, STOP]
-    assert failure(job) == "the job died 3 times in a row at 'rows', cursor 5"
+    assert failure(job) == (
+        "the job died 3 times in a row at 'rows', cursor 5: rq requeue gives it another round"
+    )
     assert job.id in queue.failed_job_registry
 
 
@@ -63,8 +65,8 @@ def test_its_record_is_kept_and_a_requeue_gives_it_another_round(
 
 
 def test_its_failure_callback_is_told(worker: Workers, queue: Queue, scene: Scene) -> None:
-    fail_by_dying(worker, queue, scene, on_failure=Callback(tell))
-    assert scene.told == ["AbandonedJobError: the job died 3 times in a row at 'rows', cursor 5"]
+    job = fail_by_dying(worker, queue, scene, on_failure=Callback(tell))
+    assert scene.told == [f"AbandonedJobError: {failure(job)}"]
 
 
 def test_its_dependents_are_told(worker: Workers, queue: Queue, scene: Scene) -> None:
@@ -89,7 +91,9 @@ def test_a_job_that_dies_before_its_first_step_fails_too(
 ) -> None:
     job = queue.enqueue(die_before_the_first_step, str(scene.folder))
     worker(burst=True).wait()
-    assert failure(job) == "the job died 3 times in a row before its first step"
+    assert failure(job) == (
+        "the job died 3 times in a row before its first step: rq requeue gives it another round"
+    )
     assert scene.visits == [0, 0, 0]
 
 
@@ -130,7 +134,8 @@ def test_a_death_beyond_max_resumptions_fails_the_job(queue: Queue) -> None:
     job.set_status(JobStatus.STARTED)
     recover(queue, job.id)
     assert failure(job) == (
-        "the job died before its first step, and was resumed as often as max_resumptions allows"
+        "the job died before its first step, and was resumed as often as max_resumptions allows: "
+        "rq requeue gives it another round"
     )
     assert head(job)["resumptions"] == 0
 

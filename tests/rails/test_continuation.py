@@ -493,7 +493,8 @@ def test_a_job_is_interrupted_as_often_as_max_resumptions_says(queue: Queue) -> 
         work(queue.connection)
     assert failure(job) == (
         "rq_steps.errors.ResumeLimitError: "
-        "the job was resumed 2 times, which is its max_resumptions"
+        "the job was resumed 2 times, which is its max_resumptions: "
+        "rq requeue gives it another round"
     )
     assert queue.is_empty()
 
@@ -518,7 +519,8 @@ def test_a_resumption_after_an_error_counts_for_max_resumptions(queue: Queue) ->
         work(queue.connection, max_jobs=1)
     assert failure(job) == (
         "rq_steps.errors.ResumeLimitError: "
-        "the job was resumed 2 times, which is its max_resumptions"
+        "the job was resumed 2 times, which is its max_resumptions: "
+        "rq requeue gives it another round"
     )
     assert jobs.done == [0, 1, 2]
     assert queue.is_empty()

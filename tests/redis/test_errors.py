@@ -495,7 +495,7 @@ def test_the_interruption_beyond_max_resumptions_fails_the_job_naming_the_limit(
         work(connection)
     assert failure(job) == (
         "rq_steps.errors.ResumeLimitError: the job was resumed 2 times, "
-        "which is its max_resumptions"
+        "which is its max_resumptions: rq requeue gives it another round"
     )
     assert visits == [0, 1, 2, 3, 4, 5]
 
@@ -647,7 +647,8 @@ def test_past_max_total_runtime_over_all_executions_the_job_fails_with_its_recor
     work(connection, executions=1)
     assert failure(job) == (
         "rq_steps.errors.ResumeLimitError: "
-        "the job ran for longer than its max_total_runtime of 3600 s, in 2 executions"
+        "the job ran for longer than its max_total_runtime of 3600 s, in 2 executions: "
+        "rq requeue gives it another round"
     )
     assert cursor(job) > 0
 
