@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -28,7 +27,7 @@ from rq_steps.options import Options
 from rq_steps.patience import patiently
 from rq_steps.pulse import Pulse
 from rq_steps.settings import RENEW_EVERY
-from rq_steps.signals import ignoring
+from rq_steps.signals import ALARM, ignoring
 from rq_steps.store import Answer, Store
 from rq_steps.values import JSON
 from rq_steps.watch import Watch
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 FINISHED_HERE = "rq_steps_finished_here"
 """The mark on a Job whose run this process has finished: should it fail after all, it goes on."""
-
-ALARM = getattr(signal, "SIGALRM", None)
 
 
 class Execution:
@@ -90,6 +87,10 @@ class Execution:
                     error = raised
             return self._conclusion.of(result, error)
 
+    def close(self) -> None:
+        """RQ has closed its books on the job: it need not be known to be alive any more."""
+        self._pulse.close()
+
     def _call(self, function: Callable[[], Any], ending: ExitStack) -> Any:
         """RQ's alarm is for user code. It strikes but once, and must not fail a job that leaves."""
         try:
@@ -106,7 +107,6 @@ class Execution:
             return
         with ExitStack() as stack:
             stack.callback(self._watch.close)
-            stack.callback(self._pulse.close)
             self._pulse.start()
             stack.enter_context(self.attention.handed_over())
             stack.enter_context(self.worker.calling(self.attention))

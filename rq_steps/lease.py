@@ -57,9 +57,10 @@ def has_lease(job: Job) -> bool:
     return job.connection.zscore(_key(job), job.id) is not None
 
 
-def end_lease(job: Job, pipeline: Pipeline) -> None:
-    """With the transaction nobody need look after the job any more, unless it runs elsewhere."""
-    pipeline.eval(source("unlease"), 2, job.key, _key(job), job.id)
+def end_lease(job: Job, connection: Pipeline | Redis) -> None:
+    """Nobody need look after the job any more, unless it runs elsewhere; in a pipeline, from its
+    transaction on."""
+    connection.eval(source("unlease"), 2, job.key, _key(job), job.id)
 
 
 def _key(job: Job) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from rq import get_current_job
@@ -22,9 +22,17 @@ if TYPE_CHECKING:
 
 _SYNC = "sync"  # RQ's name for the worker of a queue with is_async=False
 
-_performer: ContextVar[tuple[JobWorker, type[Execution]] | None] = ContextVar(
-    "rq_steps.worker", default=None
-)
+
+class Performer(NamedTuple):
+    """Who performs jobs here."""
+
+    worker: JobWorker
+    execution_class: type[Execution]
+    ending: ExitStack
+    """Closed when RQ has closed its books on the job."""
+
+
+_performer: ContextVar[Performer | None] = ContextVar("rq_steps.worker", default=None)
 
 
 class Runnable(Protocol):
@@ -36,12 +44,29 @@ class Runnable(Protocol):
 
 @contextmanager
 def performing(worker: JobWorker, execution_class: type[Execution]) -> Iterator[None]:
-    """Jobs that are performed within are this worker's, in executions of this class."""
-    token = _performer.set((worker, execution_class))
-    try:
-        yield
-    finally:
-        _performer.reset(token)
+    """The job that is performed within is this worker's, in an execution of this class."""
+    with ExitStack() as ending:
+        token = _performer.set(Performer(worker, execution_class, ending))
+        try:
+            yield
+        finally:
+            _performer.reset(token)
+
+
+class OnStock:
+    """Runs a job on one of RQ's own workers, which tell nobody when they close their books: so the
+    lease ends before that."""
+
+    def __init__(self, job: Job, options: Options) -> None:
+        self._ending = ExitStack()
+        worker = StockWorker(job)
+        self._ending.callback(worker.end_lease)
+        self._runnable = _runnable(job, options, Performer(worker, Execution, self._ending))
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """See `Runnable`."""
+        with self._ending:
+            return self._runnable.run(function)
 
 
 def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable | None:
@@ -53,12 +78,18 @@ def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable 
     job = get_current_job()
     if job is None or job.worker_name in (None, _SYNC) or not is_run_by(job.func, continuable):
         return None
-    worker, execution_class = _performer.get() or (StockWorker(job), Execution)
+    performer = _performer.get()
+    return OnStock(job, options) if performer is None else _runnable(job, options, performer)
+
+
+def _runnable(job: Job, options: Options, performer: Performer) -> Runnable:
     token = uuid4().hex
     try:
-        return execution_class(job, options, worker, token)
+        execution = performer.execution_class(job, options, performer.worker, token)
     except NewerRecordError as error:
-        return Postponement(job, worker, token, error)
+        return Postponement(job, performer.worker, token, error)
+    performer.ending.callback(execution.close)
+    return execution
 
 
 def is_continuable(job: Job) -> bool:
