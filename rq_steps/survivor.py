@@ -121,7 +121,8 @@ class SurvivorMixin(EnduranceMixin):
                 self.wait_for_redis(lambda: self._see_it_dead(job, queue))
 
     def _see_it_dead(self, job: Job, queue: Queue) -> None:
-        if job.get_status() in (JobStatus.FINISHED, JobStatus.FAILED):
+        found = find(queue, job.id)
+        if found is None or found.status in (JobStatus.FINISHED, JobStatus.FAILED):
             return
         self._horse_died = True
         named = naming(self._execution, self)
