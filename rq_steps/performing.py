@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import uuid4
 
@@ -113,6 +114,12 @@ def is_run_by(function: Any, continuable: Callable[..., Any]) -> bool:
 
 def _unwrapped(function: Any) -> Iterator[Any]:
     while function is not None:
-        function = getattr(function, "__func__", function)
+        function = _callee(getattr(function, "__func__", function))
         yield function
         function = getattr(function, "__wrapped__", None)
+
+
+def _callee(function: Any) -> Any:
+    """RQ takes a `partial` for an object of the user's own, and names its `__call__`."""
+    owner = getattr(function, "__self__", None)
+    return owner.func if isinstance(owner, partial) else function
