@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -19,7 +21,7 @@ from rq_steps.conclusion import Conclusion
 from rq_steps.continuation import Continuation
 from rq_steps.current import entered
 from rq_steps.deadlines import Deadlines
-from rq_steps.events import Event, publish
+from rq_steps.events import Event, logger, publish
 from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import STOPPING, Departure
 from rq_steps.meta import KEY, progress
@@ -53,6 +55,7 @@ class Execution:
         self.job = job
         self.options = options
         self.worker = worker
+        self._process = os.getpid()
         self.attention = Attention()
         self.pickling = job.serializer is DefaultSerializer
         self._store = Store(job, token, worker.key)
@@ -85,7 +88,17 @@ class Execution:
                     result = self._call(function, ending)
                 except BaseException as raised:
                     error = raised
+                self._end_if_forked(error)
             return self._conclusion.of(result, error)
+
+    def _end_if_forked(self, error: BaseException | None) -> None:
+        """A process that user code has forked comes back out of it: the job is its parent's."""
+        if os.getpid() == self._process:
+            return
+        if error is not None and not isinstance(error, SystemExit):
+            logger.error("Job %s: raised in a process of its own", self.job_id, exc_info=error)
+        logging.shutdown()
+        os._exit(_exit_status(error))
 
     def close(self) -> None:
         """RQ has closed its books on the job: it need not be known to be alive any more."""
@@ -203,6 +216,14 @@ class Execution:
         if answer.saved and isinstance(meta, dict):
             self.job.meta = meta  # RQ may save the whole job: what others wrote survives it
         return None if answer.saved else answer.state
+
+
+def _exit_status(error: BaseException | None) -> int:
+    """As Python ends a process."""
+    if error is None:
+        return os.EX_OK
+    code = error.code if isinstance(error, SystemExit) else 1
+    return code & 0xFF if isinstance(code, int) else int(code is not None)
 
 
 def _already_run(job: Job) -> float:
