@@ -10,6 +10,7 @@ from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rq.job import JobStatus
+from rq.utils import get_version
 
 from rq_steps.books import close_all_but, close_at_once, is_open, let_go, naming
 from rq_steps.children import ends_within
@@ -74,11 +75,16 @@ class SurvivorMixin(EnduranceMixin):
     def _takes_lease(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """A continuable has its lease before RQ calls it started: so it is found if it is lost. It
         may have finished meanwhile, or been canceled."""
-        one_queue = len(self.queues) == 1
-        if not take_lease(job, queue, execution, through_intermediate=one_queue):
+        through = self._takes_through_intermediate
+        if not take_lease(job, queue, execution, through_intermediate=through):
             return False
         close_all_but(execution, job)
         return True
+
+    @property
+    def _takes_through_intermediate(self) -> bool:
+        """RQ does not from several queues, nor where it may not ask the server for its version."""
+        return len(self.queues) == 1 and get_version(self.connection) >= (6, 2, 0)
 
     def cleanup_execution(self, job: Job, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
         """With RQ's books on an execution closed, nobody need look after it any more."""
@@ -121,7 +127,8 @@ class SurvivorMixin(EnduranceMixin):
                 self.wait_for_redis(lambda: self._see_it_dead(job, queue))
 
     def _see_it_dead(self, job: Job, queue: Queue) -> None:
-        if job.get_status() in (JobStatus.FINISHED, JobStatus.FAILED):
+        found = find(queue, job.id)
+        if found is None or found.status in (JobStatus.FINISHED, JobStatus.FAILED):
             return
         self._horse_died = True
         named = naming(self._execution, self)

@@ -19,6 +19,7 @@ from rq.logutils import setup_loghandlers
 from rq.queue import Queue
 from rq.version import VERSION
 
+import rq_steps.decorators  # noqa: F401  # jobs import it: else that of an upgrade under the worker
 from rq_steps.attention import Attention
 from rq_steps.deferral import Deferral
 from rq_steps.events import logger

@@ -10,7 +10,7 @@ from tests.processes import users_own
 from tests.processes.course import OURS, Course, wait_until_told_to_stop
 from tests.processes.jobs import plain
 from tests.redis.scene import completed, cursor, failure, head
-from tests.workers import Workers
+from tests.workers import Workers, wait_until
 
 REFUSED = "InvalidStepError: a step was called from another process than its continuable's"
 
@@ -27,6 +27,19 @@ def test_steps_are_refused_in_a_forked_process_and_the_record_is_its_parents(
     assert worker(burst=True).wait() == 0
     assert job.return_value() == 2
     assert completed(job) == [{"name": "count_beside_children", "result": 2}]
+
+
+@pytest.mark.parametrize("worker_class", ["rq_steps.Worker", "rq_steps.SimpleWorker", "rq.Worker"])
+@pytest.mark.parametrize(("how", "status"), [("exit", 0), ("raise", 1), ("return", 0)])
+def test_a_forked_process_that_leaves_the_job_as_its_parent_would_does_not_end_it(
+    worker: Workers, queue: Queue, course: Course, worker_class: str, how: str, status: int
+) -> None:
+    job = queue.enqueue(users_own.fork_and_forget_to_exit, 3, how)
+    worker(worker_class=worker_class)
+    wait_until(lambda: job.get_status() in ("finished", "failed"), "the job does not end")
+    assert job.return_value() == [status] * 3
+    assert head(job)["executions"] == 1
+    assert course.visited == ["0", "1", "2"]
 
 
 def test_sigterm_to_a_process_that_a_job_has_forked_does_not_stop_its_simple_worker(
