@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gc
 import gzip
 import io
@@ -214,6 +215,13 @@ def test_an_execution_asks_for_the_size_and_opens_a_file_once_and_once_more_for_
         visiting(job, lambda: make(web.url_of("contacts.csv")), visited)
         assert [request.method for request in file.requests] == requests
         file.requests.clear()
+
+
+def test_a_header_takes_no_more_than_the_first_part(web: Web) -> None:
+    file = web.serve("numbers.csv", codecs.BOM_UTF8 + NUMBERS)
+    rows = csv_dicts(web.url_of("numbers.csv")).open(None)
+    assert next(rows)[0]["number"] == "00000000"
+    assert [request.begin for request in file.requests] == [0, 0, 65_536]  # HEAD and two parts
 
 
 def test_a_chain_looks_at_each_of_its_files_once_and_opens_those_that_are_left(
