@@ -633,12 +633,12 @@ def test_what_is_like_a_file_is_a_file(
         assert csv_dicts(file).total == (None if open_one is in_an_archive else len(CONTACTS))
 
 
-def test_a_member_of_a_packed_archive_is_named_by_what_it_is() -> None:
-    packed = io.BytesIO(gzip.compress(tarred(b"{")))
-    with tarfile.open(fileobj=packed) as archive:
-        member: Any = archive.extractfile("contacts.csv")
-        with pytest.raises(BadRecordError, match=r"^a ExFileObject, line 1: "):
-            list(jsonl(member))
+def test_a_file_without_a_name_is_named_by_what_it_is() -> None:
+    class Member(io.BytesIO):
+        name = ""  # so tarfile has it, where the archive is packed
+
+    with pytest.raises(BadRecordError, match=r"^a Member, line 1: "):
+        list(jsonl(Member(b"{")))
 
 
 @pytest.mark.parametrize("url", ["memory://{}", "file://{}", "zip://contacts.csv::{}.zip"])
