@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 _LEAST = 64 * 1024
@@ -17,6 +17,7 @@ class _Readable(io.RawIOBase):
     """A file that can be read, and knows its place."""
 
     _at = 0
+    _size: int | None = None
 
     def readable(self) -> bool:
         return True
@@ -28,9 +29,10 @@ class _Readable(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        if whence == io.SEEK_END:
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if begin is None:
             raise io.UnsupportedOperation("its end is not known")
-        self._at = offset if whence == io.SEEK_SET else self._at + offset
+        self._at = begin + offset
         return self._at
 
     def readinto(self, buffer: Any, /) -> int:
@@ -117,10 +119,16 @@ class Forward(_Readable):
 
     Args:
         opens: at its beginning.
+        named: errors in it get the name of the file.
     """
 
-    def __init__(self, opens: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        opens: Callable[[], Any],
+        named: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._opens = opens
+        self._named = named
         self._file: Any = None
         self._read_up_to = 0
 
@@ -141,9 +149,11 @@ class Forward(_Readable):
     def _open_again(self) -> None:
         if self._file is not None:
             self._file.close()
-        self._file, self._read_up_to = self._opens(), 0
+        with self._named():
+            self._file, self._read_up_to = self._opens(), 0
 
     def _read(self, most: int) -> bytes:
-        data: bytes = self._file.read(most)
+        with self._named():
+            data: bytes = self._file.read(most)
         self._read_up_to += len(data)
         return data

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from rq_steps.sources.extras import imported
 from rq_steps.sources.fetching import Fetched, Forward
+from rq_steps.sources.unpacking import ZstdFile, unpacking
 
 # What fails on the way to a file, in modules that are loaded where it can.
 _FAILURES = {
@@ -68,7 +69,7 @@ class Remote:
         with self._named():
             if self.compression is None:
                 return self._stored()
-            return io.BufferedReader(Forward(self._decompressed))
+            return io.BufferedReader(Forward(self._decompressed, self._unpacking))
 
     def size(self) -> int | None:
         """How many bytes are stored; None where the server does not tell."""
@@ -84,7 +85,11 @@ class Remote:
         return io.BufferedReader(Fetched(self._open(**options), self._named, forward))
 
     def _decompressed(self) -> Any:
-        return self._core.compr[self.compression](self._stored(), mode="r")
+        stored = self._stored()
+        content = self._core.compr[self.compression](stored, mode="r")
+        if type(content).__module__.startswith("zstandard"):
+            return ZstdFile(stored, sys.modules["zstandard"])
+        return content
 
     def _open(self, **options: Any) -> Any:
         system, path = self._found()
@@ -109,6 +114,9 @@ class Remote:
             system = type(made)(*made.storage_args, **made.storage_options)
         system.invalidate_cache(path)  # the file may have been listed long ago
         return system, path
+
+    def _unpacking(self) -> AbstractContextManager[None]:
+        return unpacking(self.name)
 
     def _named(self) -> AbstractContextManager[None]:
         return _named(self.name)

@@ -96,6 +96,11 @@ def tarred(content: bytes) -> bytes:
     return file.getvalue()
 
 
+def zstd(content: bytes) -> bytes:
+    packed: bytes = import_module("zstandard").compress(content)
+    return packed
+
+
 def go_on_late(source: Callable[[], Source[Any]], served: Served) -> tuple[Any, int]:
     """The row at which it is gone on shortly before the end, and the bytes sent for it."""
     cursor = [cursor for _, cursor in source().open(None)][-1001]
@@ -467,12 +472,45 @@ def test_an_open_file_of_fsspec_has_options_of_its_own(web: Web) -> None:
     assert csv_dicts(opened).total == len(CONTACTS)
 
 
-def test_what_fsspec_decompresses_is_read_on_from_its_beginning(web: Web) -> None:
-    web.serve("contacts", gzip.compress(CONTACTS))
-    opened = fsspec.open(web.url_of("contacts"), compression="gzip")
+@pytest.mark.parametrize(
+    ("pack", "compression"), [(gzip.compress, "gzip"), (zipped, "zip"), (zstd, "zstd")]
+)
+def test_what_fsspec_decompresses_is_read_on_from_its_beginning(
+    pack: Callable[[bytes], bytes], compression: str, web: Web
+) -> None:
+    web.serve("contacts", pack(CONTACTS))
+    opened = fsspec.open(web.url_of("contacts"), compression=compression)
     assert names(opened) == NAMES
     assert_law(lambda: in_blocks(csv_dicts(opened), 7))
     assert csv_dicts(opened).total is None
+
+
+@pytest.mark.parametrize(
+    ("make", "compression"),
+    [
+        (lambda: gzip.compress(CONTACTS)[:-10], "gzip"),
+        (lambda: b"<html>", "gzip"),
+        (lambda: lzma.compress(CONTACTS)[:-10], "xz"),
+        (lambda: zipped(CONTACTS)[:-10], "zip"),
+        (lambda: b"<html>", "zstd"),
+        (lambda: zstd(NUMBERS)[:-1000], "zstd"),
+        (lambda: zstd(NUMBERS) + zstd(NUMBERS)[:-1], "zstd"),
+    ],
+    ids=["cut gzip", "no gzip", "cut xz", "cut zip", "no zstd", "cut zstd", "cut frame"],
+)
+def test_what_fsspec_cannot_decompress_is_named(
+    make: Callable[[], bytes], compression: str, web: Web
+) -> None:
+    web.serve("contacts", make())
+    url = web.url_of("contacts")
+    with pytest.raises(OSError, match=f"^{url} cannot be decompressed: "):
+        list(lines(fsspec.open(url, compression=compression), bad="hand_out"))
+
+
+def test_the_frames_of_a_zstd_file_are_one_file(web: Web) -> None:
+    web.serve("numbers", zstd(b"1\n") + zstd(NUMBERS) + zstd(b"") + zstd(b"2\n"))
+    opened = fsspec.open(web.url_of("numbers"), compression="zstd")
+    assert len(list(lines(opened))) == 1 + 1 + COUNT + 1
 
 
 def test_several_files_of_fsspec_are_nested(web: Web) -> None:
