@@ -54,6 +54,7 @@ class Fetched(_Readable):
         named: errors in it get the name of the file.
         forward: the same file, where the server turns out to give none of its parts.
         closes: is the file closed with this?
+        system: is held on to: with it goes an archive that the file is in.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class Fetched(_Readable):
         forward: Forward | None = None,
         *,
         closes: bool = True,
+        system: object = None,
     ) -> None:
         self._file = file
         self._named = named
         self._forward = forward
         self._closes = closes
+        self._system = system
         size = getattr(file, "size", None)
         self._size = size if isinstance(size, int) else None
         self._part = memoryview(b"")

@@ -71,6 +71,11 @@ class Opener:
             return True
         return self._module is not None or type(self._file).__module__ in _DECOMPRESSING
 
+    def forget(self) -> None:
+        """Look for it anew when it is opened next."""
+        if self._remote is not None:
+            self._remote.forget()
+
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
         """Its content. A file that the user has opened is left open."""

@@ -133,10 +133,16 @@ class TextFile(Compared, PagedSource[Item]):
 
     @property
     def contract(self) -> dict[str, JSON]:
+        """With it an execution begins."""
+        self._opener.forget()
         return {"size": self.total}
 
     def compare(self, found: Any, kept: Any) -> None:
         self._refuse_shrunk(kept["size"], found["size"])
+
+    def __iter__(self) -> Iterator[Item]:
+        self._opener.forget()
+        return super().__iter__()
 
     def pages(self, cursor: Any) -> Iterator[TextPage[Item]]:
         place = None if cursor is None else _place(cursor)

@@ -336,6 +336,24 @@ def test_what_a_file_system_has_listed_before_does_not_count() -> None:
         assert csv_dicts("remembering://contacts.csv").total == len(content)
 
 
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_an_archive_that_was_replaced_is_opened_anew_where_the_source_outlives_an_execution(
+    pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(pack(NUMBERS))
+    source = csv_dicts(f"{pack.__name__[:3]}://contacts.csv::{path}")
+    rows = iter(source)
+    assert next(rows)["number"] == "00000000"
+    (tmp_path / "new").write_bytes(pack(b"name\nEve\n"))
+    (tmp_path / "new").replace(path)
+    visited: list[Any] = []
+    visiting(Job(), lambda: source, visited)
+    assert visited == list(source) == [{"name": "Eve"}]
+    gc.collect()
+    assert len(list(rows)) == COUNT - 1
+
+
 def read_while_it_shrinks(given: Any, file: Served) -> None:
     for line in lines(given):
         if line.startswith("00000001"):
