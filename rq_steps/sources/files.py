@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -19,6 +18,7 @@ from rq_steps.sources.remote import (
     name_of,
     opened_by_fsspec,
 )
+from rq_steps.sources.unpacking import unpacking
 
 File: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 """A path, a URL for fsspec or its `OpenFile`, or a binary file that is open and can seek."""
@@ -70,6 +70,11 @@ class Opener:
         if self._remote is not None and self._remote.compression is not None:
             return True
         return self._module is not None or type(self._file).__module__ in _DECOMPRESSING
+
+    def forget(self) -> None:
+        """Look for it anew when it is opened next."""
+        if self._remote is not None:
+            self._remote.forget()
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
@@ -137,16 +142,8 @@ def _opened(path: Path) -> IO[bytes]:
 
 @contextmanager
 def _decompressed(file: IO[bytes], module: str, name: str) -> Iterator[IO[bytes]]:
-    decompresses = import_module(module)
-    spoiled = getattr(decompresses, "LZMAError", EOFError)
-    with decompresses.open(file) as content:
-        try:
-            yield content
-        except (EOFError, OSError, zlib.error, spoiled) as error:
-            # They say what is wrong with bytes; an error of reading them has a number or the name.
-            if getattr(error, "errno", None) is not None or name in str(error):
-                raise
-            raise OSError(f"{name} cannot be decompressed: {error}") from error
+    with import_module(module).open(file) as content, unpacking(name):
+        yield content
 
 
 def _refuse_packed(name: str, file: IO[bytes]) -> None:
