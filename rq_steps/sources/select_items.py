@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import compress
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import Column, Select
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.orm import Bundle, CompositeProperty, QueryableAttribute
 
 from rq_steps.sources.keyset import Values
@@ -41,6 +42,19 @@ class SelectItems:
         if len(self._mapped) == 1:
             return [item]
         return [each for each in compress(item, self._mapped) if each is not None]
+
+    def with_objects(self, item: Any, objects: list[Any]) -> Any:
+        """The item with these objects in the places of those that are in it."""
+        if all(map(is_, objects, self.objects_in(item))):
+            return item
+        if len(self._mapped) == 1:
+            return objects[0]
+        others = iter(objects)
+        values = [
+            next(others) if is_mapped and value is not None else value
+            for value, is_mapped in zip(item, self._mapped, strict=True)
+        ]
+        return IteratorResult(SimpleResultMetaData(item._fields), iter([values])).one()
 
     def with_key(self, key: SelectKey) -> tuple[Select[Any], Callable[[Any], Parted]]:
         """The select with its key, and what parts a result of it into items and the values of

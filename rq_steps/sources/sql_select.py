@@ -25,7 +25,7 @@ def select_source(statement: Any, bind: Any, key: Any, page: int, *, count: bool
     items = SelectItems(statement)
     source = SelectSource(statement, items, bind, key, page, count=count)
     if isinstance(bind, Session) and items.have_objects:
-        return AttachedRows(source, bind, items.objects_in)
+        return AttachedRows(source, bind, items)
     return source
 
 

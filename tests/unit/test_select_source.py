@@ -48,6 +48,7 @@ from sqlalchemy.orm import (
     Mapped,
     Session,
     aliased,
+    joinedload,
     mapped_column,
     relationship,
     scoped_session,
@@ -755,6 +756,62 @@ def test_objects_belong_to_the_session_whatever_it_forgot(
     with Session(engine) as session:
         names = session.scalars(select(User.name).order_by(User.id))
         assert list(names) == [f"new {number}" for number in range(1, 11)]
+
+
+@pytest.mark.parametrize("expire", [True, False])
+@pytest.mark.parametrize("forget", [Session.close, Session.expunge_all])
+def test_an_object_that_the_user_loaded_anew_is_handed_out_in_the_place_of_the_old(
+    forget: Callable[[Session], None], expire: bool, engine: Engine
+) -> None:
+    given, held = [], []
+    with Session(engine, expire_on_commit=expire) as session:
+        for user in rows(select(User), session, page=6):
+            given.append(user.id)
+            assert user in session
+            forget(session)
+            held = list(session.scalars(select(User).where(User.id > user.id)))
+            session.commit()
+    assert given == list(range(1, 11))
+    assert held == []
+
+
+def test_an_object_is_handed_out_though_another_it_refers_to_was_loaded_anew(
+    engine: Engine,
+) -> None:
+    statement = select(Order).options(joinedload(Order.user))
+    given, held = [], []
+    with Session(engine) as session:
+        for order in rows(statement, session, page=4):
+            given.append((order.id, order.user.id))
+            assert order.user in session
+            session.expunge_all()
+            held = list(session.scalars(select(User)))
+            session.commit()
+    assert given == [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (6, 3)]
+    assert len(held) == 10
+
+
+def test_objects_that_were_loaded_anew_are_handed_out_in_their_rows(engine: Engine) -> None:
+    given = []
+    with Session(engine) as session:
+        for row in rows(select(Order, User.name, User).join(User), session, page=4):
+            order, name, user = row
+            assert order in session
+            assert user in session
+            assert (row.Order, row.name, row.User) == (order, name, user)
+            given.append((order.id, name, user.id))
+            session.expunge_all()
+            held = [session.get(User, number) for number in range(1, 11)]
+            session.commit()
+    assert len(held) == 10
+    assert given == [
+        (1, "n1", 1),
+        (2, "n2", 2),
+        (3, "n2", 2),
+        (4, "n3", 3),
+        (5, "n3", 3),
+        (6, "n3", 3),
+    ]
 
 
 def test_an_object_that_the_user_deleted_is_not_handed_out(engine: Engine) -> None:
