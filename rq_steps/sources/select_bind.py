@@ -27,6 +27,8 @@ def opener(bind: Any, *, by_orm: bool) -> Opener:
     """
     if isinstance(bind, Session):
         return partial(left_as_found, bind)
+    if _is_async(bind):
+        raise _unfit(bind, ", which is async: give an engine of create_engine(...)")
     if isinstance(bind, sessionmaker):
         return bind
     if by_orm and isinstance(bind, Engine | Connection):
@@ -35,15 +37,23 @@ def opener(bind: Any, *, by_orm: bool) -> Opener:
         return bind.connect
     if isinstance(bind, Connection):
         return partial(left_as_found, bind)
-    raise TypeError(
-        "rows reads through an Engine, Connection, Session or sessionmaker of SQLAlchemy, "
-        f"found {called(bind)}{_advice(bind)}"
-    )
-
-
-def _advice(bind: Any) -> str:
     is_session = isinstance(bind, type) and issubclass(bind, Session)
-    return f": give {bind.__name__}(engine)" if is_session else ""
+    raise _unfit(bind, f": give {bind.__name__}(engine)" if is_session else "")
+
+
+def _is_async(bind: Any) -> bool:
+    """Is it of SQLAlchemy's asyncio, or does it make what is?"""
+    if isinstance(bind, sessionmaker):
+        return not issubclass(bind.class_, Session)
+    kind = bind if isinstance(bind, type) else type(bind)
+    return any(base.__module__.startswith("sqlalchemy.ext.asyncio") for base in kind.__mro__)
+
+
+def _unfit(bind: Any, advice: str) -> TypeError:
+    return TypeError(
+        "rows reads through an Engine, Connection, Session or sessionmaker of SQLAlchemy, "
+        f"found {called(bind)}{advice}"
+    )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Enum, Float, Select, UnaryExpression, and_, asc, bindparam
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Relationship, Session
 from sqlalchemy.sql.operators import asc_op, desc_op
 
 from rq_steps.errors import InvalidStepError
@@ -96,13 +96,14 @@ def _is_mysql(opened: Any) -> bool:
 
 def _directed(given: Any) -> UnaryExpression[Any]:
     """A column of the key, with its direction: ascending where none is given."""
-    if not isinstance(given, str) and not hasattr(given, "__clause_element__"):
+    is_relationship = isinstance(getattr(given, "property", None), Relationship)
+    if is_relationship or not (isinstance(given, str) or hasattr(given, "__clause_element__")):
+        found = f"the relationship {given}" if is_relationship else called(given)
         raise TypeError(
-            "key takes a column, as User.id or table.c.id, or a list of them, "
-            f"found {called(given)}"
+            f"key takes a column, as User.id or table.c.id, or a list of them, found {found}"
         )
     directed = given if isinstance(given, UnaryExpression) else asc(given)
-    if directed.modifier not in (asc_op, desc_op):
+    if getattr(directed, "modifier", None) not in (asc_op, desc_op):
         raise InvalidStepError(f"select: a key is of columns, their asc() or desc(), found {given}")
     return directed
 

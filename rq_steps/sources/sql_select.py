@@ -14,7 +14,11 @@ from rq_steps.sources.protocol import Source
 from rq_steps.sources.select_bind import opener
 from rq_steps.sources.select_items import SelectItems
 from rq_steps.sources.select_key import SelectKey
-from rq_steps.sources.select_mistaken import refuse_clauses, refuse_no_select
+from rq_steps.sources.select_mistaken import (
+    collections_refused,
+    refuse_clauses,
+    refuse_no_select,
+)
 
 
 def select_source(statement: Any, bind: Any, key: Any, page: int, *, count: bool) -> Source[Any]:
@@ -58,7 +62,7 @@ class SelectSource(KeysetSource):
         statements = [self._first] if after is None else self._behind
         bound = self._by.bound(after or ())
         options = {"populate_existing": self._may_refresh()}
-        with self._open() as opened:
+        with self._open() as opened, collections_refused():
             self._by.refuse_enums(opened)
             return self._joined(
                 self._parted(opened.execute(statement, bound, execution_options=options))

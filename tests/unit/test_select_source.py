@@ -48,6 +48,7 @@ from sqlalchemy.orm import (
     Mapped,
     Session,
     aliased,
+    composite,
     joinedload,
     mapped_column,
     relationship,
@@ -90,6 +91,14 @@ class Order(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     user: Mapped[User] = relationship(back_populates="orders")
+
+
+class Pixel(Base):
+    __tablename__ = "pixels"
+
+    x: Mapped[int] = mapped_column(primary_key=True)
+    y: Mapped[int] = mapped_column(primary_key=True)
+    place: Mapped[Any] = composite(complex, "x", "y")
 
 
 @pytest.fixture
@@ -330,6 +339,10 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
         lambda engine: rows(select(User), engine, key="numbr"),
         "numbr is no column of a table that it is from",
     ),
+    "several columns in one": (
+        lambda engine: rows(select(Pixel), engine, key=Pixel.place),
+        "column",  # before SQLAlchemy 2.1 it was one
+    ),
     "place of NULLs": (
         lambda engine: rows(select(User), engine, key=User.id.desc().nulls_last()),
         "a key is of columns, their asc() or desc(), found users.id DESC NULLS LAST",
@@ -411,6 +424,19 @@ def test_a_unique_index_may_have_what_only_its_database_knows(engine: Engine) ->
     assert list(rows(select(seats), engine, key=seats.c.id)) == []
 
 
+def test_a_collection_that_is_loaded_by_a_join_is_refused(engine: Engine) -> None:
+    for bind in (engine, Session(engine)):
+        source = rows(select(User).options(joinedload(User.orders)), bind)
+        with pytest.raises(InvalidStepError) as refusal:
+            list(source)
+        assert str(refusal.value) == (
+            'select: a collection of its objects is loaded by a join (joinedload, lazy="joined"), '
+            "which gives rows twice: give it options(selectinload(...)) of it"
+        )
+    orders = rows(select(Order).options(joinedload(Order.user)), engine)
+    assert [order.user.id for order in orders] == [1, 2, 2, 3, 3, 3]
+
+
 def test_rows_that_a_join_gives_twice_are_an_error_and_never_skipped(engine: Engine) -> None:
     for page in (1, 2, 3):
         with pytest.raises(InvalidStepError, match=r"^select: two rows have the key \[2\], and "):
@@ -435,6 +461,7 @@ def test_a_row_that_a_join_gives_twice_is_an_error_before_it_is_handed_out(engin
         ({User.id}, "found set"),
         (User, "found the class User"),
         (text("id"), "found TextClause"),
+        (User.orders, "found the relationship User.orders"),
     ],
 )
 def test_a_key_is_of_columns(key: Any, found: str, engine: Engine) -> None:
@@ -451,6 +478,14 @@ def test_a_key_has_a_column_at_least(key: Any, engine: Engine) -> None:
         rows(select(User), engine, key=key)
 
 
+class AnAsyncSession:
+    """It is no Session, and SQLAlchemy's own needs greenlets."""
+
+
+class AnAsyncEngine:
+    __module__ = "sqlalchemy.ext.asyncio.engine"
+
+
 @pytest.mark.parametrize(
     ("bind", "found"),
     [
@@ -458,6 +493,14 @@ def test_a_key_has_a_column_at_least(key: Any, engine: Engine) -> None:
         ("sqlite://", "found str"),
         (object, "found the class object"),
         (Session, "found the class Session: give Session(engine)"),
+        (
+            sessionmaker(class_=AnAsyncSession),
+            "found sessionmaker, which is async: give an engine of create_engine(...)",
+        ),
+        (
+            AnAsyncEngine(),
+            "found AnAsyncEngine, which is async: give an engine of create_engine(...)",
+        ),
     ],
 )
 def test_what_reads_no_rows_is_refused(bind: Any, found: str) -> None:
