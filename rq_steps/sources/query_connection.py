@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -44,19 +44,28 @@ def _commits_by_itself(connection: Any) -> bool:
 
 @contextmanager
 def _given_back(make: Callable[[], Any]) -> Iterator[Any]:
-    with _opening(make()) as connection:
+    with _opening(make(), getattr(make, "__self__", None)) as connection:
         if not hasattr(connection, "cursor"):
             raise _unfit("the function gave", connection)
         yield connection
 
 
-def _opening(made: Any) -> AbstractContextManager[Any]:
+def _opening(made: Any, maker: Any) -> AbstractContextManager[Any]:
     if hasattr(made, "cursor"):
-        return closing(made)
+        return _put_back(maker, made) if hasattr(maker, "putconn") else closing(made)
     # What a pool gives may be something that only opens the connection.
     if isinstance(made, AbstractContextManager):
         return made
     raise _unfit("the function gave", made)
+
+
+@contextmanager
+def _put_back(pool: Any, connection: Any) -> Iterator[Any]:
+    """To psycopg's pools a connection that is only closed is one that is still out."""
+    with ExitStack() as left:
+        left.callback(pool.putconn, connection)
+        left.callback(connection.rollback)
+        yield connection
 
 
 def _unfit(how: str, found: Any) -> TypeError:
