@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from rq_steps.sources.protocol import PagedSource, Source
-from rq_steps.sources.select_bind import left_as_found
+from rq_steps.sources.select_bind import left_as_found, session_of
 from rq_steps.sources.select_items import SelectItems
 from rq_steps.sources.transparent import Transparent
 
@@ -30,11 +30,11 @@ class AttachedRows(Transparent, Source[Any]):
     def __init__(
         self,
         source: PagedSource[Any],
-        session: Session,
+        bind: Session | scoped_session[Any],
         items: SelectItems,
     ) -> None:
         super().__init__(source)
-        self._session = session
+        self._bind = bind
         self._items = items
 
     def open(self, cursor: Any) -> Iterator[tuple[Any, Any]]:
@@ -47,11 +47,11 @@ class AttachedRows(Transparent, Source[Any]):
     def _current(self, item: Any) -> Any:
         """The object as the session has it now, if its row is still there. The user may have
         loaded another one in its place, after he dropped it."""
-        state = inspect(item)
-        current = self._session.identity_map.get(state.key, item)
-        if current in self._session and not inspect(current).expired:
+        state, session = inspect(item), session_of(self._bind)
+        current = session.identity_map.get(state.key, item)
+        if current in session and not inspect(current).expired:
             return current
         if state.deleted or state.was_deleted:
             return None
-        with left_as_found(self._session):
-            return self._session.get(state.mapper, state.identity, populate_existing=True)
+        with left_as_found(session):
+            return session.get(state.mapper, state.identity, populate_existing=True)

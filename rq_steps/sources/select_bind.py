@@ -25,8 +25,8 @@ def opener(bind: Any, *, by_orm: bool) -> Opener:
     Raises:
         TypeError: nothing can be read through it.
     """
-    if isinstance(bind, Session):
-        return partial(left_as_found, bind)
+    if isinstance(bind, Session | scoped_session):
+        return lambda: left_as_found(session_of(bind))
     if _is_async(bind):
         raise _unfit(bind, ", which is async: give an engine of create_engine(...)")
     if isinstance(bind, sessionmaker):
@@ -37,8 +37,21 @@ def opener(bind: Any, *, by_orm: bool) -> Opener:
         return bind.connect
     if isinstance(bind, Connection):
         return partial(left_as_found, bind)
-    is_session = isinstance(bind, type) and issubclass(bind, Session)
-    raise _unfit(bind, f": give {bind.__name__}(engine)" if is_session else "")
+    raise _unfit(bind, _advice(bind))
+
+
+def _advice(bind: Any) -> str:
+    if isinstance(bind, type):
+        return f": give {bind.__name__}(engine)" if issubclass(bind, Session) else ""
+    # As Flask-SQLAlchemy's does.
+    has_both = hasattr(type(bind), "engine") and hasattr(bind, "session")
+    return ": give its session, or its engine" if has_both else ""
+
+
+def session_of(bind: Session | scoped_session[Any]) -> Session:
+    """The session itself, or the one that it stands for: after a `remove()`, that is another."""
+    session: Session = bind() if isinstance(bind, scoped_session) else bind
+    return session
 
 
 def _is_async(bind: Any) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, scoped_session
 from rq_steps.sources.attached_rows import AttachedRows
 from rq_steps.sources.keyset import Key, KeysetSource, Values
 from rq_steps.sources.protocol import Source
-from rq_steps.sources.select_bind import opener
+from rq_steps.sources.select_bind import opener, session_of
 from rq_steps.sources.select_items import SelectItems
 from rq_steps.sources.select_key import SelectKey
 from rq_steps.sources.select_mistaken import (
@@ -24,11 +24,9 @@ from rq_steps.sources.select_mistaken import (
 def select_source(statement: Any, bind: Any, key: Any, page: int, *, count: bool) -> Source[Any]:
     """The rows of a select."""
     refuse_no_select(statement)
-    if isinstance(bind, scoped_session):
-        bind = bind()
     items = SelectItems(statement)
     source = SelectSource(statement, items, bind, key, page, count=count)
-    if isinstance(bind, Session) and items.have_objects:
+    if isinstance(bind, Session | scoped_session) and items.have_objects:
         return AttachedRows(source, bind, items)
     return source
 
@@ -72,7 +70,8 @@ class SelectSource(KeysetSource):
     def _may_refresh(self) -> bool:
         """Objects that a session has already would stay as they were. Outside of a transaction no
         change of the user's can be waiting in them."""
-        return isinstance(self._bind, Session) and not self._bind.in_transaction()
+        is_session = isinstance(self._bind, Session | scoped_session)
+        return is_session and not session_of(self._bind).in_transaction()
 
     def _count(self) -> int:
         statement = select(func.count()).select_from(self._given.subquery())

@@ -478,6 +478,16 @@ def test_a_key_has_a_column_at_least(key: Any, engine: Engine) -> None:
         rows(select(User), engine, key=key)
 
 
+class WithBoth:
+    """As Flask-SQLAlchemy's extension has them, this one out of any application."""
+
+    session = None
+
+    @property
+    def engine(self) -> Engine:
+        raise RuntimeError("working outside of application context")
+
+
 class AnAsyncSession:
     """It is no Session, and SQLAlchemy's own needs greenlets."""
 
@@ -493,6 +503,7 @@ class AnAsyncEngine:
         ("sqlite://", "found str"),
         (object, "found the class object"),
         (Session, "found the class Session: give Session(engine)"),
+        (WithBoth(), "found WithBoth: give its session, or its engine"),
         (
             sessionmaker(class_=AnAsyncSession),
             "found sessionmaker, which is async: give an engine of create_engine(...)",
@@ -816,6 +827,18 @@ def test_an_object_that_the_user_loaded_anew_is_handed_out_in_the_place_of_the_o
             session.commit()
     assert given == list(range(1, 11))
     assert held == []
+
+
+def test_objects_belong_to_the_session_that_a_scoped_one_stands_for_now(engine: Engine) -> None:
+    session = scoped_session(sessionmaker(engine))
+    for user in rows(select(User), session, page=4):
+        assert user in session
+        user.name = f"new {user.id}"
+        session.commit()
+        session.remove()
+    names = session.scalars(select(User.name).order_by(User.id))
+    assert list(names) == [f"new {number}" for number in range(1, 11)]
+    session.remove()
 
 
 def test_an_object_is_handed_out_though_another_it_refers_to_was_loaded_anew(
