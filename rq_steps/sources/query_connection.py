@@ -14,6 +14,9 @@ from rq_steps.transactions import transaction_test
 
 Paramstyle: TypeAlias = Literal["qmark", "numeric", "named", "format", "pyformat"]
 
+_OF_MYSQL = frozenset({"MySQLdb", "mariadb", "mysql", "pymysql"})
+"""Packages of its drivers."""
+
 
 def opener(connection: Any) -> Callable[[], AbstractContextManager[Any]]:
     """What opens a connection to read a page with, and leaves no transaction open behind it.
@@ -86,6 +89,20 @@ def _left_as_found(connection: Any, is_open: Callable[[], bool]) -> Iterator[Any
             connection.rollback()
 
 
+def is_mysql(connection: Any) -> bool:
+    """Is it one of MySQL or MariaDB, as far as its driver tells?"""
+    if hasattr(connection, "in_atomic_block"):  # Django
+        return bool(connection.vendor == "mysql")
+    return any(
+        base.__module__.partition(".")[0] in _OF_MYSQL for base in type(_driver(connection)).__mro__
+    )
+
+
+def _driver(connection: Any) -> Any:
+    """The driver's connection: SQLAlchemy's stand around it."""
+    return getattr(connection, "dbapi_connection", connection)
+
+
 def keeps_percent_signs(connection: Any) -> bool:
     """Does the driver leave "%%" as it is, where there are parameters?"""
     with closing(connection.cursor()) as cursor:
@@ -114,8 +131,7 @@ def paramstyle_of(connection: Any) -> str:
     """
     if hasattr(connection, "in_atomic_block"):  # Django, which rewrites them for its driver
         return "format"
-    driver = getattr(connection, "dbapi_connection", connection)  # SQLAlchemy's stand around it
-    name = type(driver).__module__
+    name = type(_driver(connection)).__module__
     while name:
         style = getattr(sys.modules.get(name), "paramstyle", None)
         if style in get_args(Paramstyle):

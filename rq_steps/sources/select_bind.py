@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Select
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from rq_steps.sources.mistaken import called
@@ -67,6 +67,16 @@ def _unfit(bind: Any, advice: str) -> TypeError:
         "rows reads through an Engine, Connection, Session or sessionmaker of SQLAlchemy, "
         f"found {called(bind)}{advice}"
     )
+
+
+def is_mysql(opened: Any, statement: Select[Any]) -> bool:
+    """Is it MySQL or MariaDB that the statement is read from?
+
+    Args:
+        opened: the connection, or the session, which may have several databases.
+    """
+    bind = opened.get_bind(clause=statement) if isinstance(opened, Session) else opened
+    return bind.dialect.name in ("mysql", "mariadb")
 
 
 @contextmanager

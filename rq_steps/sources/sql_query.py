@@ -15,6 +15,7 @@ from rq_steps.sources.mistaken import called
 from rq_steps.sources.query_condition import ALL, NONE, NONE_BY_VALUE, Condition, rows_behind
 from rq_steps.sources.query_connection import (
     Paramstyle,
+    is_mysql,
     keeps_percent_signs,
     opener,
     paramstyle_of,
@@ -76,7 +77,7 @@ class QuerySource(KeysetSource):
             self._refuse_second(connection, after)
             return self._joined(
                 self._with_keys(*self._select(connection, "q.*", where, rest))
-                for where in rows_behind(self._columns, after)
+                for where in rows_behind(self._columns, after, in_mysql=is_mysql(connection))
             )
 
     def _count(self) -> int:
