@@ -8,10 +8,11 @@ from itertools import compress
 from operator import is_, itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, Select
+from sqlalchemy import Column, CursorResult, Select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.orm import Bundle, CompositeProperty, QueryableAttribute
 
+from rq_steps.errors import InvalidStepError
 from rq_steps.sources.keyset import Values
 from rq_steps.sources.select_key import SelectKey
 from rq_steps.sources.select_tables import is_same
@@ -108,6 +109,17 @@ def _part_objects(key: int, result: Any) -> Parted:
 
 
 def _part_off(width: int, key: int, result: Any) -> Parted:
+    _refuse_same_names(result)
     frozen = result.freeze()
     keys = [frozen().scalars(width + place).all() for place in range(key)]
     return frozen().columns(*range(width)).all(), keys
+
+
+def _refuse_same_names(result: Any) -> None:
+    """Refuse columns that only the ORM could tell from one another."""
+    names = list(result.keys())
+    if isinstance(result, CursorResult) and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidStepError(
+            f"select: two of its columns are called {twice}: give one of them another label"
+        )

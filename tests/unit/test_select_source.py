@@ -217,6 +217,18 @@ def test_a_join_within_a_join_is_looked_into(engine: Engine) -> None:
         rows(outer, engine, key=orders.c.id)
 
 
+def test_columns_of_one_name_are_refused_where_they_cannot_be_told(engine: Engine) -> None:
+    twice = select(User.name.label("name"), User.city.label("name"))
+    with pytest.raises(InvalidStepError) as refusal:
+        list(rows(twice, engine))
+    assert str(refusal.value) == (
+        "select: two of its columns are called name: give one of them another label"
+    )
+    assert next(iter(rows(twice, sessionmaker(engine)))) == ("n1", "c")
+    both = select(User.id, Order.id, User.name.label("number")).join(Order)
+    assert list(rows(both, engine, key=Order.id))[-1] == (3, 6, "n3")
+
+
 def test_a_count_is_made_when_it_is_asked_for_and_once(
     engine: Engine, statements: list[str]
 ) -> None:
