@@ -42,8 +42,13 @@ def opener(bind: Any, *, by_orm: bool) -> Opener:
 
 
 def _advice(bind: Any) -> str:
-    is_session = isinstance(bind, type) and issubclass(bind, Session)
-    return f": give {bind.__name__}(engine)" if is_session else ""
+    if isinstance(bind, type) and issubclass(bind, Session):
+        return f": give {bind.__name__}(engine)"
+    if type(bind).__module__.startswith("sqlalchemy.ext.asyncio"):
+        return ": nothing is awaited here, give an Engine that create_engine(...) has made"
+    if isinstance(getattr(bind, "session", None), scoped_session):  # Flask-SQLAlchemy's db
+        return ": give its engine or its session"
+    return ""
 
 
 @contextmanager

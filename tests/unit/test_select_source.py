@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +42,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.engine.result import FilterResult
 from sqlalchemy.orm import (
     Bundle,
     DeclarativeBase,
@@ -55,7 +57,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.pool import StaticPool
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
-from rq_steps.sources import Source, rows
+from rq_steps.sources import Source, batches, rows
 from tests.unit.law import assert_law
 from tests.unit.memory import Job
 
@@ -393,6 +395,17 @@ def test_a_key_has_a_column_at_least(key: Any, engine: Engine) -> None:
         ("sqlite://", "found str"),
         (object, "found the class object"),
         (Session, "found the class Session: give Session(engine)"),
+        (
+            type("AsyncEngine", (), {"__module__": "sqlalchemy.ext.asyncio.engine"})(),
+            (
+                "found AsyncEngine: nothing is awaited here, "
+                "give an Engine that create_engine(...) has made"
+            ),
+        ),
+        (
+            SimpleNamespace(session=scoped_session(sessionmaker())),
+            "found SimpleNamespace: give its engine or its session",
+        ),
     ],
 )
 def test_what_reads_no_rows_is_refused(bind: Any, found: str) -> None:
@@ -463,6 +476,32 @@ def test_a_bare_select_or_what_it_gave_is_refused_and_told_what_it_needs(
     assert isinstance(error, TypeError)
     assert str(error).startswith("step.each takes no ")
     assert "use step.each(rows(select(...), engine)), with rq_steps.sources.rows" in str(error)
+
+
+class AsyncScalarResult(FilterResult[Any]):
+    """As that of `sqlalchemy.ext.asyncio`, which needs a package of its own to be imported."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        raise AssertionError("it was not to be asked for a row")
+
+
+@pytest.mark.parametrize("wrap", [lambda result: result, lambda result: batches(result, 2)])
+def test_what_an_async_session_streamed_is_refused_too(
+    wrap: Callable[[Any], Any], job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(wrap(AsyncScalarResult()))
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert str(error) == (
+        "step.each takes no AsyncScalarResult: "
+        "use step.each(rows(select(...), engine)), with rq_steps.sources.rows"
+    )
 
 
 def test_a_mapped_class_is_refused_and_told_what_it_needs(job: Job) -> None:
