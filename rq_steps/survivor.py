@@ -20,7 +20,13 @@ from rq_steps.performing import is_continuable
 from rq_steps.recovery import find, recover, recover_lost
 from rq_steps.settings import LOOK_EVERY, RENEW_EVERY
 from rq_steps.store import reopen
-from rq_steps.unbegun import forget_seen, put_back_unbegun, rescue_unbegun, spare_unbegun
+from rq_steps.unbegun import (
+    forget_seen,
+    put_back_unbegun,
+    rescue_unbegun,
+    spare_unbegun,
+    takes_through_intermediate,
+)
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -57,10 +63,10 @@ class SurvivorMixin(EnduranceMixin):
         execution = self._execution or getattr(self, "execution", None)
         if execution is None or not is_continuable(job):
             return super().perform_job(job, queue, *args, **kwargs)
-        one_queue = len(self.queues) == 1
 
         def may_begin() -> bool:
-            return take_lease(job, queue, execution, through_intermediate=one_queue)
+            through = takes_through_intermediate(self.queues)
+            return take_lease(job, queue, execution, through_intermediate=through)
 
         if not patiently(may_begin, self.who):
             self._close_execution(job, execution)

@@ -240,7 +240,7 @@ class Rehearsal:
             name = _name_of(self._function)
             raise RehearsalError(
                 f"{name} brings an event loop of its own, as in a worker: rehearse it in a test "
-                "that is no coroutine"
+                "that is no coroutine, or in a thread, by asyncio.to_thread"
             )
 
     def _note(self, execution: Execution) -> None:
