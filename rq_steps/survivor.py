@@ -10,7 +10,6 @@ from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rq.job import JobStatus
-from rq.utils import get_version
 
 from rq_steps.books import close_all_but, close_at_once, is_open, let_go, naming
 from rq_steps.children import ends_within
@@ -22,7 +21,13 @@ from rq_steps.performing import is_continuable
 from rq_steps.recovery import find, recover, recover_lost
 from rq_steps.settings import LOOK_EVERY, RENEW_EVERY
 from rq_steps.store import reopen
-from rq_steps.unbegun import forget_seen, put_back_unbegun, rescue_unbegun, spare_unbegun
+from rq_steps.unbegun import (
+    forget_seen,
+    put_back_unbegun,
+    rescue_unbegun,
+    spare_unbegun,
+    takes_through_intermediate,
+)
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -75,16 +80,11 @@ class SurvivorMixin(EnduranceMixin):
     def _takes_lease(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """A continuable has its lease before RQ calls it started: so it is found if it is lost. It
         may have finished meanwhile, or been canceled."""
-        through = self._takes_through_intermediate
+        through = takes_through_intermediate(self.queues)
         if not take_lease(job, queue, execution, through_intermediate=through):
             return False
         close_all_but(execution, job)
         return True
-
-    @property
-    def _takes_through_intermediate(self) -> bool:
-        """RQ does not from several queues, nor where it may not ask the server for its version."""
-        return len(self.queues) == 1 and get_version(self.connection) >= (6, 2, 0)
 
     def cleanup_execution(self, job: Job, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
         """With RQ's books on an execution closed, nobody need look after it any more."""

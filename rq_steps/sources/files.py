@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -157,6 +158,11 @@ def _refuse_packed(name: str, file: IO[bytes]) -> None:
 def _refuse_unusable(file: Any) -> None:
     if not hasattr(file, "read"):
         raise TypeError(f"a path, URL or open binary file is wanted, found {file!r}")
+    if iscoroutinefunction(file.read):
+        raise TypeError(
+            f"a file is read without await, found {file!r}: give the file below it, as an "
+            "UploadFile's .file"
+        )
     if isinstance(file, io.TextIOBase) or not isinstance(file.read(0), bytes):
         raise TypeError(f'a file has to be opened in binary mode, with "rb", found {file!r}')
     if not _can_seek(file):

@@ -78,12 +78,30 @@ class Failure:
     place: Place
     error: BaseException
 
+    def __post_init__(self) -> None:
+        is_class = isinstance(self.error, type) and issubclass(self.error, BaseException)
+        if not (is_class or isinstance(self.error, BaseException)):
+            raise TypeError(f"an exception is raised there: found {self.error!r}")
+
     @property
     def call(self) -> str:
         return f"fail({self.error!r}, {_written(self.place)})"
 
     def hit(self, victim: Victim) -> Departure:
         raise self.error
+
+
+def refuse_no_strike(strike: object) -> None:
+    """Refuse what befalls nobody.
+
+    Raises:
+        TypeError: it is a place, a name, or the class of a strike.
+    """
+    if isinstance(strike, type) or not callable(getattr(strike, "hit", None)):
+        raise TypeError(
+            "a strike is an Interruption(place), Crash(place) or Failure(place, error): "
+            f"found {strike!r}"
+        )
 
 
 def _written(place: Place) -> str:

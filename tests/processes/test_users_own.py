@@ -6,13 +6,15 @@ import pytest
 from rq import Queue
 from rq.job import Job
 
+from rq_steps import ContinuableWorkerMixin
 from tests.processes import users_own
+from tests.processes.classes import TheirWorker
 from tests.processes.course import OURS, Course, wait_until_told_to_stop
 from tests.processes.jobs import plain
 from tests.redis.scene import completed, cursor, failure, head
 from tests.workers import Workers, wait_until
 
-REFUSED = "InvalidStepError: a step was called from another process than its continuable's"
+REFUSED = "from another process than its continuable's"
 
 
 def test_steps_are_refused_in_a_forked_process_and_the_record_is_its_parents(
@@ -20,8 +22,13 @@ def test_steps_are_refused_in_a_forked_process_and_the_record_is_its_parents(
 ) -> None:
     job = queue.enqueue(users_own.fork)
     assert worker().wait() == 0
-    actions = ["call_a_step", "save", "set_cursor", "interrupt"]
-    assert course.visited == [f"{action}: {REFUSED}" for action in actions]
+    assert course.visited == [
+        f"call_a_step: InvalidStepError: step 'another_step' was called {REFUSED}",
+        *(
+            f"{action}: InvalidStepError: a Step was used {REFUSED}"
+            for action in ("save", "set_cursor", "interrupt")
+        ),
+    ]
     assert job.get_status() == "queued"
     assert cursor(job) == 2
     assert worker(burst=True).wait() == 0
@@ -50,6 +57,16 @@ def test_sigterm_to_a_process_that_a_job_has_forked_does_not_stop_its_simple_wor
     assert [job.return_value() for job in jobs] == [3, 3]
     assert [head(job)["executions"] for job in jobs] == [1, 1]
     assert course.visited == ["0", "1", "2"] * 2
+
+
+def test_the_mixin_is_refused_behind_rqs_own_worker() -> None:
+    """Its methods would be hidden, and the worker a stock one that nobody takes for one."""
+    with pytest.raises(TypeError) as told:
+        type("Mine", (TheirWorker, ContinuableWorkerMixin), {})
+    assert str(told.value) == (
+        "Mine: ContinuableWorkerMixin comes after RQ's Worker: write it first, "
+        "as in class Mine(ContinuableWorkerMixin, TheirWorker)"
+    )
 
 
 # A spawned work-horse shares no memory: its worker cannot know that it runs a plain job.

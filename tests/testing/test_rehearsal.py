@@ -313,6 +313,38 @@ def test_a_start_in_the_middle_comes_first() -> None:
         rehearsal.start_at("load")
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"step": process}, "step is the name of a step, a string: found <function "),
+        (
+            {"step": "load", "completed": ["validate"]},
+            (
+                "completed has results by the names of their steps, found ['validate']: "
+                "as in completed={'validate': 10}"
+            ),
+        ),
+    ],
+)
+def test_a_start_in_the_middle_is_told_by_names(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(TypeError) as refusal:
+        rehearsed().start_at(**given)
+    assert str(refusal.value).startswith(told)
+
+
+@pytest.mark.parametrize("strike", ["load", Place(during="load"), Crash])
+def test_what_is_no_strike_is_refused(strike: Any) -> None:
+    with pytest.raises(TypeError, match=r"^a strike is an Interruption\(place\), Crash"):
+        rehearsed().strike(strike)
+
+
+@pytest.mark.parametrize("error", ["boom", None, str])
+def test_what_cannot_be_raised_is_refused(error: Any) -> None:
+    """Or Python's own error would be raised, and the job resumed after that."""
+    with pytest.raises(TypeError, match=r"^an exception is raised there: found "):
+        rehearsed().fail(error, during="load")
+
+
 def test_max_runtime_goes_by_the_rehearsals_clock() -> None:
     @continuable(max_runtime=timedelta(hours=1))
     def slow(count: int) -> None:

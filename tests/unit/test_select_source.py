@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -42,6 +42,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.engine.result import FilterResult
 from sqlalchemy.orm import (
     Bundle,
     DeclarativeBase,
@@ -58,7 +59,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.pool import StaticPool
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
-from rq_steps.sources import Source, rows
+from rq_steps.sources import Source, batches, rows
 from tests.unit.law import assert_law
 from tests.unit.memory import Job
 
@@ -594,6 +595,32 @@ def test_a_bare_select_or_what_it_gave_is_refused_and_told_what_it_needs(
     assert isinstance(error, TypeError)
     assert str(error).startswith("step.each takes no ")
     assert "use step.each(rows(select(...), engine)), with rq_steps.sources.rows" in str(error)
+
+
+class AsyncScalarResult(FilterResult[Any]):
+    """As that of `sqlalchemy.ext.asyncio`, which needs a package of its own to be imported."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        raise AssertionError("it was not to be asked for a row")
+
+
+@pytest.mark.parametrize("wrap", [lambda result: result, lambda result: batches(result, 2)])
+def test_what_an_async_session_streamed_is_refused_too(
+    wrap: Callable[[Any], Any], job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(wrap(AsyncScalarResult()))
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert str(error) == (
+        "step.each takes no AsyncScalarResult: "
+        "use step.each(rows(select(...), engine)), with rq_steps.sources.rows"
+    )
 
 
 def test_a_mapped_class_is_refused_and_told_what_it_needs(job: Job) -> None:
