@@ -7,6 +7,7 @@ from typing import Any
 
 from rq_steps.attention import Attention
 from rq_steps.errors import InvalidStepError
+from rq_steps.sources.pairs import refuse_same
 
 
 class AsyncLoop:
@@ -59,6 +60,8 @@ class AsyncLoop:
             raise StopAsyncIteration
         self.cursor = self._behind  # whoever asks for an item is done with the one before it
         item, behind = await self._next_pair()
+        if behind is self.cursor:
+            refuse_same(behind)
         if self._moved and self._attention.wanted:
             self._leave_or_go_on()
         self._behind, self._moved = behind, True

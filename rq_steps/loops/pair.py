@@ -9,6 +9,7 @@ from typing import Any
 from rq_steps.attention import Attention
 from rq_steps.loops.protocol import Checkpoint
 from rq_steps.loops.unbroken import unbroken
+from rq_steps.sources.pairs import refuse_same
 from rq_steps.sources.protocol import close
 
 
@@ -38,6 +39,8 @@ class PairLoop:
             yield item
             self.cursor = behind
         for item, behind in self._pairs:
+            if behind is self.cursor:
+                refuse_same(behind)
             if attention.wanted:
                 self._checkpoint()
             yield item

@@ -8,7 +8,7 @@ import signal
 import threading
 from array import array
 from collections import ChainMap, OrderedDict, UserDict, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from itertools import count, islice
@@ -1208,6 +1208,105 @@ def test_a_contract_that_is_no_json_is_refused_before_the_first_item(job: Job) -
     error = job.execute(visit).error
     assert isinstance(error, TypeError)
     assert "is not JSON serializable" in str(error)
+
+
+class Opened(Source[int]):
+    """Its `open` gives what it was given."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def open(self, cursor: Any) -> Any:
+        return self.given
+
+
+WRAPPED = pytest.mark.parametrize(
+    "wrap", [chain, lambda source: source, lambda source: batches(source, 1)]
+)
+
+
+@WRAPPED
+def test_a_source_whose_open_gives_a_list_is_looped_over_once(wrap: Any, job: Job) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        return list(step.each(wrap(Opened([(7, 1), (8, 2)]))))
+
+    assert job.execute(visit).result in ([7, 8], [[7], [8]])
+
+
+async def asynchronous() -> AsyncIterator[tuple[int, int]]:
+    yield 7, 1
+
+
+@WRAPPED
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "Opened: open has to give an iterator, found None"),
+        (
+            asynchronous(),
+            "iterator, found async_generator, which is for an AsyncSource",
+        ),
+    ],
+)
+def test_a_source_whose_open_gives_nothing_to_iterate_is_an_error_that_names_it(
+    given: Any, message: str, wrap: Any, job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        return list(step.each(wrap(Opened(given))))
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert message in str(error)
+
+
+class Moving(Source[int]):
+    """Changes its cursor in place, which moves it before the item is done."""
+
+    def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
+        place = dict(cursor or {"done": 0})
+        for item in range(place["done"], 5):
+            place["done"] += 1
+            yield item, place
+
+
+@WRAPPED
+def test_a_cursor_that_is_changed_in_place_is_refused_before_an_item_is_skipped(
+    wrap: Any, job: Job
+) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(wrap(Moving())):
+            visited.append(item)
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == (
+        "found the same dict behind two items, {'done': 2}: a source gives a new cursor each time"
+    )
+    assert visited in ([0], [[0]])
+
+
+def test_a_source_that_needs_no_cursor_may_give_none(job: Job) -> None:
+    waiting = deque([1, 2, 3])
+
+    class Inbox(Source[int]):
+        def open(self, cursor: Any) -> Iterator[tuple[int, None]]:
+            while waiting:
+                yield waiting.popleft(), None
+
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(Inbox()):
+            visited.append(item)
+
+    job.execute_until_done(visit)
+    assert visited == [1, 2, 3]
 
 
 @pytest.mark.parametrize("checkpoint", [True, False])
