@@ -84,9 +84,8 @@ async def _run_in_memory_async(
 def _in_memory(wrapper: Callable[..., Any]) -> Continuation:
     job_id = _sync_job_id()
     if not job_id:
-        current.refuse_other_thread(
-            f"continuable '{wrapper.__name__}' was called from another thread than the job's: "
-            "its steps would not count"
+        current.refuse_stray(
+            f"continuable '{wrapper.__name__}'", "the job's: its steps would not count"
         )
     return current.in_memory(job_id)
 

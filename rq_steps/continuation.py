@@ -172,7 +172,8 @@ class Continuation:
     def _refuse_nested(self, name: str) -> None:
         if self._step is not None:
             raise InvalidStepError(
-                f"step '{name}' is nested inside step '{self._step.name}': one at a time"
+                f"step '{name}' is nested inside step '{self._step.name}', or called beside it: "
+                "one at a time"
             )
 
     def _checkpoint_before(self, options: StepOptions) -> None:

@@ -112,9 +112,8 @@ class StepFunction(Generic[P, R_co]):
     def _running(self) -> Continuation | None:
         running = current.current()
         if running is None:
-            current.refuse_other_thread(
-                f"step '{self._options.name}' was called from another thread than its "
-                "continuable's: it would not count"
+            current.refuse_stray(
+                f"step '{self._options.name}'", "its continuable's: it would not count"
             )
         return running
 

@@ -880,7 +880,10 @@ def test_an_error_that_names_its_step_is_left_as_it_is(job: Job) -> None:
         step.each(Calling())
 
     error = job.execute(outer).error
-    assert str(error) == "step 'inner' is nested inside step 'outer': one at a time"
+    assert (
+        str(error)
+        == "step 'inner' is nested inside step 'outer', or called beside it: one at a time"
+    )
 
 
 class Reader:
