@@ -8,6 +8,7 @@ from typing import Any
 from rq_steps.attention import Attention
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.pairs import refuse_same
+from rq_steps.sources.protocol import broken_off
 
 
 class AsyncLoop:
@@ -23,6 +24,7 @@ class AsyncLoop:
         "_behind",
         "_checkpoint",
         "_closed",
+        "_is_broken",
         "_moved",
         "_over",
         "_pairs",
@@ -44,6 +46,7 @@ class AsyncLoop:
         self._moved = False
         self._asking = False
         self._over = False
+        self._is_broken = False
         self._closed = False
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -57,7 +60,7 @@ class AsyncLoop:
         if self._closed:
             self._checkpoint()  # which tells that the step is over
         if self._over:
-            raise StopAsyncIteration
+            raise broken_off() if self._is_broken else StopAsyncIteration
         self.cursor = self._behind  # whoever asks for an item is done with the one before it
         item, behind = await self._next_pair()
         if behind is self.cursor:
@@ -95,5 +98,9 @@ class AsyncLoop:
     def _leave_or_go_on(self) -> None:
         """Whoever swallows what a checkpoint raises gets no further item: this one is not done."""
         self._over = True
-        self._checkpoint()
+        try:
+            self._checkpoint()
+        except Exception:
+            self._is_broken = True
+            raise
         self._over = False

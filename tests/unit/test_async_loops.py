@@ -287,6 +287,25 @@ def test_an_error_in_the_source_leaves_the_item_before_it_done(job: Job) -> None
     assert job.cursor == 3
 
 
+@KINDS
+def test_a_loop_whose_checkpoint_raised_is_not_taken_for_ended(
+    kind: Callable[[int], Any], job: Job
+) -> None:
+    def fail(execution: object) -> None:
+        raise OSError
+
+    async def body(step: Step) -> None:
+        items = step.each(kind(3))
+        assert await anext(items) == 0
+        job.call()
+        with pytest.raises(OSError):
+            await anext(items)
+        with pytest.raises(InvalidStepError, match="the rest would be lost"):
+            await anext(items)
+
+    assert execute(job, body, fail).error is None
+
+
 def test_while_a_source_looks_for_the_next_item_the_one_before_it_is_done(job: Job) -> None:
     async def body(step: Step) -> Any:
         cursors = []

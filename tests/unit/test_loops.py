@@ -846,6 +846,26 @@ def test_a_source_that_raised_is_not_taken_for_ended(make: Callable[[], Any], jo
     assert job.execute(visit).error is None
 
 
+@pytest.mark.parametrize("kind", [list, tuple, Column, json_lines, Numbers])
+def test_a_loop_whose_checkpoint_raised_is_not_taken_for_ended(
+    kind: Callable[..., Any], job: Job
+) -> None:
+    def fail(execution: object) -> None:
+        raise OSError
+
+    @step
+    def visit(step: Step) -> None:
+        items = iter(step.each(sized(kind, 3)))
+        assert next(items) == 0
+        job.call()
+        with pytest.raises(OSError):
+            next(items)
+        with pytest.raises(InvalidStepError, match="the rest would be lost"):
+            next(items)
+
+    assert job.execute(visit, fail).error is None
+
+
 class NoSuchPlace(InvalidStepError):
     pass
 
