@@ -851,14 +851,14 @@ def test_a_loop_whose_checkpoint_raised_is_not_taken_for_ended(
     kind: Callable[..., Any], job: Job
 ) -> None:
     def fail(execution: object) -> None:
-        raise OSError
+        raise ConnectionError
 
     @step
     def visit(step: Step) -> None:
         items = iter(step.each(sized(kind, 3)))
         assert next(items) == 0
         job.call()
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionError):
             next(items)
         with pytest.raises(InvalidStepError, match="the rest would be lost"):
             next(items)
