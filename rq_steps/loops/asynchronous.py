@@ -28,6 +28,7 @@ class AsyncLoop:
         "_moved",
         "_over",
         "_pairs",
+        "begun",
         "cursor",
     )
 
@@ -38,6 +39,7 @@ class AsyncLoop:
         attention: Attention,
         checkpoint: Callable[[], None],
     ) -> None:
+        self.begun = False
         self.cursor = cursor
         self._pairs = pairs
         self._attention = attention
@@ -56,6 +58,7 @@ class AsyncLoop:
         raise TypeError("step.each over an async iterable is looped over with `async for`")
 
     async def __anext__(self) -> Any:
+        self.begun = True
         self._refuse_second_task()
         if self._closed:
             self._checkpoint()  # which tells that the step is over

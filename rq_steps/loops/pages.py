@@ -107,6 +107,10 @@ class PagesWalk:
         return iter(self._walk)
 
     @property
+    def begun(self) -> bool:
+        return self._walk.begun
+
+    @property
     def cursor(self) -> Any:
         return self._pages.cursor(self._walk.cursor)
 

@@ -16,7 +16,7 @@ from rq_steps.sources.protocol import close
 class PairLoop:
     """A generator that moves the cursor after the body of an item has finished."""
 
-    __slots__ = ("_attention", "_checkpoint", "_pairs", "cursor")
+    __slots__ = ("_attention", "_checkpoint", "_pairs", "begun", "cursor")
 
     def __init__(
         self,
@@ -25,6 +25,7 @@ class PairLoop:
         attention: Attention,
         checkpoint: Checkpoint,
     ) -> None:
+        self.begun = False
         self.cursor = cursor
         self._pairs = pairs
         self._attention = attention
@@ -34,6 +35,7 @@ class PairLoop:
         return unbroken(self._one_by_one())
 
     def _one_by_one(self) -> Iterator[Any]:
+        self.begun = True
         attention = self._attention
         for item, behind in islice(self._pairs, 1):
             yield item

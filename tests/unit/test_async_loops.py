@@ -211,6 +211,25 @@ def test_the_loop_itself_may_be_closed(kind: Callable[[int], Any], job: Job) -> 
 
 
 @KINDS
+@pytest.mark.parametrize("length", [0, 3])
+def test_a_loop_that_was_never_begun_is_warned_of_when_its_step_completes(
+    length: int, kind: Callable[[int], Any], job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def forgetful(step: Step) -> None:
+        step.each(kind(length))
+
+    async def body(step: Step) -> None:
+        async for _ in step.each(kind(length)):
+            pass
+
+    execute(job, forgetful)
+    assert "step 'visit': step.each was never asked for an item" in caplog.text
+    caplog.clear()
+    execute(Job(), body)
+    assert caplog.text == ""
+
+
+@KINDS
 def test_user_code_that_swallows_the_interrupt_gets_no_further_item(
     kind: Callable[[int], Any], job: Job
 ) -> None:

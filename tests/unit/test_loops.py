@@ -576,6 +576,52 @@ def test_a_loop_that_is_never_begun_is_at_its_beginning(kind: Callable[..., Any]
     assert job.execute(visit).result == 0
 
 
+UNASKED = "Job a job: step 'visit': step.each was never asked for an item"
+
+
+@KINDS
+def test_a_loop_that_was_never_begun_is_warned_of_when_its_step_completes(
+    kind: Callable[..., Any], job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        map(print, step.each(sized(kind, 3)))
+
+    assert job.execute(visit).error is None
+    assert [each.getMessage() for each in caplog.records if UNASKED in each.getMessage()] == [
+        f"{UNASKED}, and does nothing until it is looped over"
+    ]
+    assert job.names == ["visit"]
+
+
+@KINDS
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_loop_over_nothing_or_that_was_left_is_not_warned_of(
+    length: int, kind: Callable[..., Any], job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(sized(kind, length)):
+            break
+
+    assert job.execute(visit).error is None
+    assert job.names == ["visit"]
+    assert "never asked" not in caplog.text
+
+
+@KINDS
+def test_a_step_that_did_not_complete_is_not_told_that_it_did_not_loop(
+    kind: Callable[..., Any], job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(sized(kind, 3))
+        step.interrupt()
+
+    assert job.execute(visit).departure is not None
+    assert "never asked" not in caplog.text
+
+
 @KINDS
 def test_user_code_that_swallows_the_interrupt_gets_no_further_item(
     kind: Callable[..., Any], job: Job
