@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import contextmanager
 from inspect import iscoroutinefunction, unwrap
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,8 @@ class Rehearsal:
 
     Raises:
         TypeError, ValueError: `job_timeout` or `serializer` is not what it has to be.
-        RehearsalError: RQ could not enqueue the job with these arguments, or it is a step.
+        RehearsalError: RQ could not enqueue the job with these arguments, or it is a step, or what
+            the continuable returned.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Rehearsal:
         if serializer not in ("pickle", "json"):
             raise ValueError(f"serializer must be 'pickle' or 'json', found {serializer!r}")
         _refuse_step(function)
+        _refuse_uncallable(function)
         self.clock = Clock()
         self.result: Any = None
         """What the continuable returned."""
@@ -266,6 +268,16 @@ def _refuse_step(function: Callable[..., Any]) -> None:
         raise RehearsalError(
             f"{_name_of(function)} is a step: rehearse a continuable that calls it"
         )
+
+
+def _refuse_uncallable(given: object) -> None:
+    if callable(given):
+        return
+    if isinstance(given, Coroutine):
+        given.close()
+    raise RehearsalError(
+        f"found {given!r}: hand over the continuable and its arguments, as Rehearsal(load, 42)"
+    )
 
 
 def _timeout(given: Seconds | str | None) -> float | None:

@@ -39,10 +39,18 @@ class Strike(Protocol):
 
 @dataclass(frozen=True)
 class Interruption:
-    """The job is interrupted, as by a deploy, or for another reason."""
+    """The job is interrupted, as by a deploy, or for another reason.
+
+    Raises:
+        TypeError: that is no reason.
+    """
 
     place: Place
     reason: str = STOPPING
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reason, str) or not self.reason:
+            raise TypeError(f"reason must be a string that says why, found {self.reason!r}")
 
     @property
     def call(self) -> str:
@@ -73,10 +81,18 @@ class Crash:
 
 @dataclass(frozen=True)
 class Failure:
-    """An exception is raised in the job's code."""
+    """An exception is raised in the job's code.
+
+    Raises:
+        TypeError: it is none.
+    """
 
     place: Place
     error: BaseException
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.error, BaseException):
+            raise TypeError(f"fail raises an exception, as OSError(...): found {self.error!r}")
 
     @property
     def call(self) -> str:
