@@ -16,6 +16,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 from unittest.mock import MagicMock
+from weakref import ReferenceType, ref
 
 import pytest
 
@@ -833,7 +834,17 @@ def test_a_loop_that_is_closed_leaves_the_item_in_hand_undone(job: Job) -> None:
     assert job.cursor == 1
 
 
-def test_a_generator_that_was_left_is_let_go_of_with_the_step(job: Job) -> None:
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda items: items,
+        lambda items: batches(items, 2),
+        numbered,
+        chain,
+        lambda items: nested([1], lambda _: items),
+    ],
+)
+def test_a_generator_that_was_left_is_let_go_of_with_the_step(wrap: Any, job: Job) -> None:
     closed = []
 
     def reading() -> Iterator[int]:
@@ -844,12 +855,36 @@ def test_a_generator_that_was_left_is_let_go_of_with_the_step(job: Job) -> None:
 
     @step
     def visit(step: Step) -> None:
-        for _ in step.each(reading()):
+        for _ in step.each(wrap(reading())):
             break
 
     with no_garbage_collection():
         job.execute(visit)
         assert closed
+
+
+class Row:
+    """Not a number, which nobody lets go of."""
+
+
+@pytest.mark.parametrize("wrap", [lambda rows: batches(rows, 2), numbered, chain])
+def test_the_items_that_a_loop_had_read_are_let_go_of_with_the_step(wrap: Any, job: Job) -> None:
+    read: list[ReferenceType[Row]] = []
+
+    def rows() -> Iterator[Row]:
+        for _ in range(3):
+            row = Row()
+            read.append(ref(row))
+            yield row
+
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(wrap(rows())):
+            break
+
+    with no_garbage_collection():
+        job.execute(visit)
+        assert [row() for row in read] == [None] * len(read)
 
 
 class Flaky:
