@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import contextmanager
 from inspect import iscoroutinefunction, unwrap
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,8 @@ class Rehearsal:
 
     Raises:
         TypeError, ValueError: `job_timeout` or `serializer` is not what it has to be.
-        RehearsalError: RQ could not enqueue the job with these arguments, or it is a step.
+        RehearsalError: RQ could not enqueue the job with these arguments, or it is a step, or what
+            the continuable returned.
     """
 
     def __init__(
@@ -275,6 +276,8 @@ class Rehearsal:
 
 def _refuse_other_than_functions(function: Callable[..., Any]) -> None:
     if not callable(function):
+        if isinstance(function, Coroutine):
+            function.close()
         raise RehearsalError(
             f"found {function!r}, which is no continuable: give the function itself, and what it "
             "is called with behind it, as in Rehearsal(process_import, 42)"

@@ -341,7 +341,7 @@ def test_what_is_no_strike_is_refused(strike: Any) -> None:
 @pytest.mark.parametrize("error", ["boom", None, str])
 def test_what_cannot_be_raised_is_refused(error: Any) -> None:
     """Or Python's own error would be raised, and the job resumed after that."""
-    with pytest.raises(TypeError, match=r"^an exception is raised there: found "):
+    with pytest.raises(TypeError, match=r"^fail raises an exception, as .*: found "):
         rehearsed().fail(error, during="load")
 
 
@@ -512,6 +512,15 @@ def test_the_result_of_a_call_is_refused() -> None:
     )
 
 
+def test_a_continuable_that_was_called_by_mistake_is_refused() -> None:
+    @continuable
+    async def crawl() -> None: ...
+
+    for given, found in ((process(3), "found '3 valid'"), (crawl(), "found <coroutine object ")):
+        with pytest.raises(RehearsalError, match=f"{found}.*: give the function itself"):
+            Rehearsal(given)  # type: ignore[arg-type]  # it is what is refused
+
+
 def test_a_step_is_refused_and_not_run() -> None:
     ran = []
 
@@ -552,6 +561,14 @@ def test_a_job_that_never_ends_is_told_of() -> None:
         (lambda: rehearsed().interrupt(), "one of after, during and checkpoint"),
         (lambda: rehearsed().crash(after="a", during="b"), "one of after, during and checkpoint"),
         (lambda: rehearsed().clock.advance(-1), "by must be finite and not negative"),
+        (
+            lambda: rehearsed().interrupt(after="load", reason=""),
+            "a string that says why, found ''",
+        ),
+        (
+            lambda: rehearsed().fail("no disk", after="load"),  # type: ignore[arg-type]  # refused
+            "fail raises an exception, as .*: found 'no disk'",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(misuse: Callable[[], object], message: str) -> None:
