@@ -60,7 +60,8 @@ class Numbering(Compound):
 
     @property
     def unit(self) -> str:
-        return self._source.unit
+        unit: str = self._source.unit
+        return unit
 
     def check(self, kept: Any) -> None:
         if self._start != kept["start"]:
