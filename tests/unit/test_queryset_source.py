@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -525,7 +526,8 @@ def test_a_queryset_is_read_in_an_event_loop_where_django_is_told_to(
         with django.connection.schema_editor() as editor:  # an event loop has its own connection
             editor.create_model(shop.Tag)
         shop.Tag.objects.create(id=5)
-        return await visit()
+        with closing(django.connection.connection):
+            return await visit()
 
     with pytest.raises(SynchronousOnlyOperation):
         asyncio.run(visit())
