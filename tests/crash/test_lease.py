@@ -1,0 +1,89 @@
+"""An execution says that its job is alive: to our workers by its lease, to RQ by its books."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rq import Queue
+from rq.job import Job
+
+from rq_steps.lease import lease_key
+from rq_steps.store import Store
+from tests.crash.scene import lost_job
+from tests.redis.scene import claimed_by_another
+
+LONG_AGO = 1.0
+FAR_AHEAD = 10.0**11
+
+
+@pytest.fixture
+def job(queue: Queue) -> Job:
+    """Its execution was to be heard of long ago."""
+    return lost_job(queue)
+
+
+def execution_of(job: Job) -> Store:
+    return Store(job, f"token of {job.id}", "")
+
+
+def lease_of(job: Job) -> float:
+    """When our workers take the job for lost."""
+    moment = job.connection.zscore(lease_key(job.origin, job.connection), job.id)
+    assert isinstance(moment, float)
+    return moment
+
+
+def in_rqs_books(job: Job) -> dict[bytes, float]:
+    """When RQ takes the job's execution for dead."""
+    entries: Any = job.connection.zrange(job.started_job_registry.key, 0, -1, withscores=True)
+    return dict(entries)
+
+
+def write_in_rqs_books(job: Job, moment: float) -> None:
+    entries = dict.fromkeys(in_rqs_books(job), moment)
+    assert len(entries) == 1
+    job.connection.zadd(job.started_job_registry.key, entries)
+
+
+def test_an_execution_renews_its_lease(job: Job) -> None:
+    assert lease_of(job) == LONG_AGO
+    execution_of(job).renew()
+    assert lease_of(job) > job.connection.time()[0]
+
+
+def test_it_does_so_until_its_job_is_put_back(job: Job) -> None:
+    """Also after its last save: its worker may die before it has written that."""
+    store = execution_of(job)
+    store.save(store.claim().record, release=True)
+    job.connection.zadd(lease_key(job.origin, job.connection), {job.id: LONG_AGO})
+    store.renew()
+    assert lease_of(job) > job.connection.time()[0]
+
+
+def test_one_that_was_superseded_renews_nothing(job: Job) -> None:
+    write_in_rqs_books(job, LONG_AGO)
+    claimed_by_another(job)
+    before = lease_of(job)
+    execution_of(job).renew()
+    assert lease_of(job) == before
+    assert list(in_rqs_books(job).values()) == [LONG_AGO]
+
+
+def test_rq_is_told_too_since_the_worker_that_would_may_have_died(job: Job) -> None:
+    write_in_rqs_books(job, LONG_AGO)
+    execution_of(job).renew()
+    [moment] = in_rqs_books(job).values()
+    assert moment > job.connection.time()[0]
+
+
+def test_a_longer_time_in_rqs_books_stays(job: Job) -> None:
+    write_in_rqs_books(job, FAR_AHEAD)
+    execution_of(job).renew()
+    assert list(in_rqs_books(job).values()) == [FAR_AHEAD]
+
+
+def test_what_is_closed_in_rqs_books_stays_closed(job: Job) -> None:
+    job.connection.delete(job.started_job_registry.key)
+    execution_of(job).renew()
+    assert in_rqs_books(job) == {}
