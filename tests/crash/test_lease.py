@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from rq import Queue
-from rq.job import Job
+from rq.job import Job, JobStatus
 
-from rq_steps.lease import lease_key
+from rq_steps.lease import end_lease, has_lease, lease_key
 from rq_steps.store import Store
 from tests.crash.scene import lost_job
-from tests.redis.scene import claimed_by_another
+from tests.redis.scene import another_copy, claimed_by_another
 
 LONG_AGO = 1.0
 FAR_AHEAD = 10.0**11
@@ -87,3 +87,25 @@ def test_what_is_closed_in_rqs_books_stays_closed(job: Job) -> None:
     job.connection.delete(job.started_job_registry.key)
     execution_of(job).renew()
     assert in_rqs_books(job) == {}
+
+
+def end_lease_of(job: Job, worker_name: str) -> None:
+    with job.connection.pipeline() as pipeline:
+        end_lease(job, worker_name, pipeline)
+        pipeline.execute()
+
+
+def test_the_lease_ends_with_the_execution(job: Job) -> None:
+    store = execution_of(job)
+    store.save(store.claim().record, release=True)
+    end_lease_of(job, str(another_copy(job).worker_name))
+    assert not has_lease(job)
+
+
+def test_a_worker_that_comes_late_does_not_end_the_lease_of_an_execution_that_runs(
+    job: Job,
+) -> None:
+    """Also where somebody's stale save() has set the job back."""
+    job.set_status(JobStatus.QUEUED)
+    end_lease_of(job, "late")
+    assert has_lease(job)
