@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rq_steps import current
 from rq_steps.continuation import Continuation
+from rq_steps.event_loop import run_in_loop
 from rq_steps.options import Options
 from rq_steps.signatures import mark_coroutine_function
 
@@ -46,16 +47,10 @@ def _async_continuable(function: Callable[..., Any], options: Options) -> Callab
         execution = None if _is_inside(run) else _execution(run, options)
         if execution is None:
             return _run_in_memory_async(coroutine, run)
-        return execution.run(lambda: _run_in_loop(coroutine))
+        return execution.run(lambda: run_in_loop(coroutine))
 
     mark_coroutine_function(run)
     return run
-
-
-def _run_in_loop(coroutine: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    import asyncio  # not by everybody who decorates a function
-
-    return asyncio.run(coroutine())
 
 
 def _run(call: Callable[[], Any], wrapper: Callable[..., Any], options: Options) -> Any:
@@ -84,9 +79,8 @@ async def _run_in_memory_async(
 def _in_memory(wrapper: Callable[..., Any]) -> Continuation:
     job_id = _sync_job_id()
     if not job_id:
-        current.refuse_other_thread(
-            f"continuable '{wrapper.__name__}' was called from another thread than the job's: "
-            "its steps would not count"
+        current.refuse_stray(
+            f"continuable '{wrapper.__name__}'", "the job's: its steps would not count"
         )
     return current.in_memory(job_id)
 

@@ -19,6 +19,7 @@ from rq_steps.events import (
     StepSkipped,
     StepStarted,
     listening,
+    logger,
 )
 from rq_steps.handle import Step
 from rq_steps.keeper import ISOLATED, Departure, Keeper
@@ -172,7 +173,8 @@ class Continuation:
     def _refuse_nested(self, name: str) -> None:
         if self._step is not None:
             raise InvalidStepError(
-                f"step '{name}' is nested inside step '{self._step.name}': one at a time"
+                f"step '{name}' is nested inside step '{self._step.name}', or called beside it: "
+                "one at a time"
             )
 
     def _checkpoint_before(self, options: StepOptions) -> None:
@@ -223,6 +225,8 @@ class Continuation:
         self.record.complete(Completed(step.name, kept))
         self.advanced = True
         self.keeper.publish(StepCompleted(self.keeper.job_id, step.name, step.cursor))
+        if step._warning:
+            logger.warning("Job %s: step '%s': %s", self.keeper.job_id, step.name, step._warning)
         self._leave_if(self.keeper.save())
         return result
 

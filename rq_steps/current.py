@@ -14,7 +14,7 @@ from rq_steps.options import StepOptions
 from rq_steps.record import Record, Run
 
 _current: ContextVar[Continuation | None] = ContextVar("rq_steps.continuation", default=None)
-# Only to refuse a step that is called from a thread in which nothing is known of its continuable.
+# Only to refuse a step that is called where nothing is known of its continuable.
 _running: set[Continuation] = set()
 
 
@@ -51,11 +51,22 @@ def declare(declaration: object, name: str) -> None:
         continuation.pending.declared(declaration, name)
 
 
-def refuse_other_thread(message: str) -> None:
-    """Refuse what is called outside, while a job's continuable runs in another thread."""
+def refuse_stray(name: str, home: str) -> None:
+    """Refuse what is called outside, while a job's continuable runs: in another thread, or in a
+    context that was not copied from its own.
+
+    Args:
+        name: of what is called.
+        home: whose thread and context it should be, and what is lost else.
+
+    Raises:
+        InvalidStepError: there is such a continuable.
+    """
     for continuation in tuple(_running):
-        if continuation.keeper.attended and not continuation.thread.is_current:
-            raise InvalidStepError(message)
+        if continuation.keeper.attended:
+            is_near = continuation.thread.is_current
+            place = "in another context" if is_near else "from another thread"
+            raise InvalidStepError(f"{name} was called {place} than {home}")
 
 
 def in_memory(job_id: str = "") -> Continuation:

@@ -55,8 +55,9 @@ def consists_of(error: BaseException, kinds: tuple[type[BaseException], ...]) ->
 
 
 def _singly(error: BaseException) -> Iterator[BaseException]:
-    grouped: tuple[BaseException, ...] = getattr(error, "exceptions", ())
-    if not grouped:
+    members = getattr(error, "exceptions", ())
+    if not members or not isinstance(members, tuple | list):  # others call something else so
         yield error
-    for each in grouped:
+        return
+    for each in members:
         yield from _singly(each)

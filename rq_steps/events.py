@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 logger = logging.getLogger("rq_steps")
 if logger.level == logging.NOTSET:  # as RQ does with its own, so that `rq worker` shows the turns
@@ -170,7 +170,7 @@ class Errored(PlacedEvent):
     @property
     def description(self) -> str:
         ahead = "not resumed" if self.wait is None else f"resumes in {self.wait:g} s"
-        error = " ".join(str(self.exception).split())
+        error = _joined(self.exception, str)
         said = f": {error}" if error else ""
         return f"{type(self.exception).__name__} {self.place}, {ahead}{said}"
 
@@ -230,7 +230,15 @@ def at(step: str, cursor: object) -> str:
 
 def one_line(value: object) -> str:
     """A value as it is shown in a message."""
-    return " ".join(repr(value).split())
+    return _joined(value, repr)
+
+
+def _joined(value: object, show: Callable[[Any], str]) -> str:
+    """In one line, even where the value's own methods fail: a turn must be told."""
+    try:
+        return " ".join(show(value).split())
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 Subscriber: TypeAlias = Callable[[Event], None]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import signal
+import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -20,7 +21,7 @@ from rq_steps.conclusion import Conclusion
 from rq_steps.continuation import Continuation
 from rq_steps.current import entered
 from rq_steps.deadlines import Deadlines
-from rq_steps.events import Event, publish
+from rq_steps.events import Event, logger, publish
 from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import STOPPING, Departure
 from rq_steps.meta import KEY, progress
@@ -28,7 +29,7 @@ from rq_steps.options import Options
 from rq_steps.patience import patiently
 from rq_steps.pulse import Pulse
 from rq_steps.settings import RENEW_EVERY
-from rq_steps.signals import ignoring
+from rq_steps.signals import ALARM, ignoring
 from rq_steps.store import Answer, Store
 from rq_steps.values import JSON
 from rq_steps.watch import Watch
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 FINISHED_HERE = "rq_steps_finished_here"
 """The mark on a Job whose run this process has finished: should it fail after all, it goes on."""
-
-ALARM = getattr(signal, "SIGALRM", None)
 
 
 class Execution:
@@ -56,6 +55,7 @@ class Execution:
         self.job = job
         self.options = options
         self.worker = worker
+        self._process = os.getpid()
         self.attention = Attention()
         self.pickling = job.serializer is DefaultSerializer
         self._store = Store(job, token, worker.key)
@@ -88,7 +88,21 @@ class Execution:
                     result = self._call(function, ending)
                 except BaseException as raised:
                     error = raised
+                self._end_if_forked(error)
             return self._conclusion.of(result, error)
+
+    def _end_if_forked(self, error: BaseException | None) -> None:
+        """A process that user code has forked comes back out of it: the job is its parent's."""
+        if os.getpid() == self._process:
+            return
+        if error is not None and not isinstance(error, SystemExit):
+            logger.error("Job %s: raised in a process of its own", self.job_id, exc_info=error)
+        logging.shutdown()
+        os._exit(_exit_status(error))
+
+    def close(self) -> None:
+        """RQ has closed its books on the job: it need not be known to be alive any more."""
+        self._pulse.close()
 
     def _call(self, function: Callable[[], Any], ending: ExitStack) -> Any:
         """RQ's alarm is for user code. It strikes but once, and must not fail a job that leaves."""
@@ -106,7 +120,6 @@ class Execution:
             return
         with ExitStack() as stack:
             stack.callback(self._watch.close)
-            stack.callback(self._pulse.close)
             self._pulse.start()
             stack.enter_context(self.attention.handed_over())
             stack.enter_context(self.worker.calling(self.attention))
@@ -203,6 +216,14 @@ class Execution:
         if answer.saved and isinstance(meta, dict):
             self.job.meta = meta  # RQ may save the whole job: what others wrote survives it
         return None if answer.saved else answer.state
+
+
+def _exit_status(error: BaseException | None) -> int:
+    """As Python ends a process."""
+    if error is None:
+        return os.EX_OK
+    code = error.code if isinstance(error, SystemExit) else 1
+    return code & 0xFF if isinstance(code, int) else int(code is not None)
 
 
 def _already_run(job: Job) -> float:

@@ -50,6 +50,7 @@ class Step:
         "_loop",
         "_mark",
         "_snapshot",
+        "_was_looped",
         "name",
         "resumed",
     )
@@ -73,6 +74,7 @@ class Step:
         self._host = host
         self._attention = host.attention
         self._loop: Loop | AsyncLoop | None = None
+        self._was_looped = True
         self._by_hand = False
         self._mark = mark
         self._snapshot = self._encode(cursor)
@@ -209,6 +211,13 @@ class Step:
         """The step as the record keeps it."""
         return Current(self.name, self._encoded_cursor(), self._mark)
 
+    @property
+    def _warning(self) -> str | None:
+        """What is odd about a step that has completed."""
+        if self._was_looped:
+            return None
+        return "step.each was never asked for an item, and does nothing until it is looped over"
+
     def _end(self) -> None:
         """The step is over: whoever still holds it is told so."""
         self._snapshot = self._encoded_cursor()
@@ -218,6 +227,7 @@ class Step:
         self._host = Ended(self.name, self._host)
         self._attention = self._host.attention
         if loop is not None:
+            self._was_looped = loop.begun
             loop.close()
 
     def _encode(self, cursor: object) -> JSON:

@@ -57,9 +57,10 @@ def has_lease(job: Job) -> bool:
     return job.connection.zscore(_key(job), job.id) is not None
 
 
-def end_lease(job: Job, worker_name: str, pipeline: Pipeline) -> None:
-    """With the transaction nobody need look after the job any more, unless it runs elsewhere."""
-    pipeline.eval(source("unlease"), 2, job.key, _key(job), job.id, worker_name)
+def end_lease(job: Job, worker_name: str, connection: Pipeline | Redis) -> None:
+    """Nobody need look after the job any more, unless it runs elsewhere; in a pipeline, from its
+    transaction on."""
+    connection.eval(source("unlease"), 2, job.key, _key(job), job.id, worker_name)
 
 
 def _key(job: Job) -> str:

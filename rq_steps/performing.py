@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from rq import get_current_job
@@ -22,9 +23,17 @@ if TYPE_CHECKING:
 
 _SYNC = "sync"  # RQ's name for the worker of a queue with is_async=False
 
-_worker: ContextVar[tuple[JobWorker, type[Execution]] | None] = ContextVar(
-    "rq_steps.worker", default=None
-)
+
+class Performance(NamedTuple):
+    """The performing of one job here."""
+
+    worker: JobWorker
+    execution_class: type[Execution]
+    ending: ExitStack
+    """Closed when RQ has closed its books on the job."""
+
+
+_performance: ContextVar[Performance | None] = ContextVar("rq_steps.worker", default=None)
 
 
 class Runnable(Protocol):
@@ -36,12 +45,29 @@ class Runnable(Protocol):
 
 @contextmanager
 def performing(worker: JobWorker, execution_class: type[Execution]) -> Iterator[None]:
-    """Jobs that are performed within are this worker's, in executions of this class."""
-    token = _worker.set((worker, execution_class))
-    try:
-        yield
-    finally:
-        _worker.reset(token)
+    """The job that is performed within is this worker's, in an execution of this class."""
+    with ExitStack() as ending:
+        token = _performance.set(Performance(worker, execution_class, ending))
+        try:
+            yield
+        finally:
+            _performance.reset(token)
+
+
+class OnStock:
+    """Runs a job on one of RQ's own workers, which tell nobody when they close their books: so the
+    lease ends before that."""
+
+    def __init__(self, job: Job, options: Options) -> None:
+        self._ending = ExitStack()
+        worker = StockWorker(job)
+        self._ending.callback(worker.end_lease)
+        self._runnable = _runnable(job, options, Performance(worker, Execution, self._ending))
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """See `Runnable`."""
+        with self._ending:
+            return self._runnable.run(function)
 
 
 def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable | None:
@@ -53,12 +79,18 @@ def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable 
     job = get_current_job()
     if job is None or job.worker_name in (None, _SYNC) or not is_run_by(job.func, continuable):
         return None
-    worker, execution_class = _worker.get() or (StockWorker(job), Execution)
+    performance = _performance.get()
+    return OnStock(job, options) if performance is None else _runnable(job, options, performance)
+
+
+def _runnable(job: Job, options: Options, performance: Performance) -> Runnable:
     token = uuid4().hex
     try:
-        return execution_class(job, options, worker, token)
+        execution = performance.execution_class(job, options, performance.worker, token)
     except NewerRecordError as error:
-        return Postponement(job, worker, token, error)
+        return Postponement(job, performance.worker, token, error)
+    performance.ending.callback(execution.close)
+    return execution
 
 
 def is_continuable(job: Job) -> bool:
@@ -82,6 +114,12 @@ def is_run_by(function: Any, continuable: Callable[..., Any]) -> bool:
 
 def _unwrapped(function: Any) -> Iterator[Any]:
     while function is not None:
-        function = getattr(function, "__func__", function)
+        function = _callee(getattr(function, "__func__", function))
         yield function
         function = getattr(function, "__wrapped__", None)
+
+
+def _callee(function: Any) -> Any:
+    """RQ takes a `partial` for an object of the user's own, and names its `__call__`."""
+    owner = getattr(function, "__self__", None)
+    return owner.func if isinstance(owner, partial) else function

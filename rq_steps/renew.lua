@@ -1,5 +1,6 @@
 -- Renews the lease of a job, if it is still this execution's, and has RQ's books say that it runs:
--- its worker, which writes there, may have died.
+-- its worker, which writes there, may have died. It runs until RQ has closed its books: a callback may
+-- take long.
 --
 -- KEYS[1]  the job's hash
 -- KEYS[2]  the leases of its queue
@@ -10,8 +11,9 @@
 -- ARGV[3]  the length of a lease, in seconds
 -- ARGV[4]  for how many seconds RQ is to believe that the job runs
 
-local claim = redis.call('HGET', KEYS[1], 'rq_steps:claim')
-if claim ~= ARGV[1] and claim ~= 'ended:' .. ARGV[1] then
+local status, claim = unpack(redis.call('HMGET', KEYS[1], 'status', 'rq_steps:claim'))
+local has_ended = claim == 'ended:' .. ARGV[1]
+if claim ~= ARGV[1] and not (has_ended and status == 'started') then
     return
 end
 local now = redis.call('TIME')

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+ALARM = getattr(signal, "SIGALRM", None)
+"""Of RQ's job timeout."""
+
 _replaced: dict[int, Any] = {}
 """The handlers that stood where ours stand now, by signal."""
 

@@ -132,10 +132,7 @@ class StepFunction(Generic[P, R_co]):
         caller = f"step '{self._options.name}'"
         running = current.current(caller)
         if running is None:
-            current.refuse_other_thread(
-                f"{caller} was called from another thread than its continuable's: "
-                "it would not count"
-            )
+            current.refuse_stray(caller, "its continuable's: it would not count")
         return running
 
     def _call_loose(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R_co:

@@ -6,19 +6,21 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import RedisError
 from rq.queue import Queue
 from rq.worker import BaseWorker
 
 from rq_steps.attention import Attention
 from rq_steps.errors import StepsError
 from rq_steps.events import logger
+from rq_steps.lease import end_lease
 from rq_steps.outcome import Outcome
-from rq_steps.signals import handling, may_handle
+from rq_steps.signals import ALARM, handling, ignoring, may_handle
 from rq_steps.store import SUPERSEDED
 
 if TYPE_CHECKING:
@@ -70,6 +72,11 @@ class StockWorker:
         with handling(signal.SIGTERM, stop):
             yield
 
+    def end_lease(self) -> None:
+        """The execution has come to its end: what is left is RQ's, which may call back for long."""
+        with ignoring(ALARM), suppress(RedisError):
+            end_lease(self._job, str(self._job.worker_name), self._job.connection)
+
     def outcome(self, outcome: Outcome) -> Any:
         if outcome.lost:
             self._leave_quietly()
@@ -119,6 +126,7 @@ class StockWorker:
         with self._job.connection.pipeline() as pipeline:
             for execution in self._own_execution():
                 execution.delete(job=self._job, pipeline=pipeline)
+            end_lease(self._job, str(self._job.worker_name), pipeline)
             pipeline.execute()
 
     def _own_execution(self) -> list[Execution]:

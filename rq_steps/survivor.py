@@ -21,7 +21,13 @@ from rq_steps.performing import is_continuable
 from rq_steps.recovery import find, recover, recover_lost
 from rq_steps.settings import LOOK_EVERY, RENEW_EVERY
 from rq_steps.store import reopen
-from rq_steps.unbegun import forget_seen, put_back_unbegun, rescue_unbegun, spare_unbegun
+from rq_steps.unbegun import (
+    forget_seen,
+    put_back_unbegun,
+    rescue_unbegun,
+    spare_unbegun,
+    takes_through_intermediate,
+)
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -74,8 +80,8 @@ class SurvivorMixin(EnduranceMixin):
     def _takes_lease(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """A continuable has its lease before RQ calls it started: so it is found if it is lost. It
         may have finished meanwhile, or been canceled."""
-        one_queue = len(self.queues) == 1
-        if not take_lease(job, queue, execution, through_intermediate=one_queue):
+        through = takes_through_intermediate(self.queues)
+        if not take_lease(job, queue, execution, through_intermediate=through):
             return False
         close_all_but(execution, job)
         return True
@@ -121,7 +127,8 @@ class SurvivorMixin(EnduranceMixin):
                 self.wait_for_redis(lambda: self._see_it_dead(job, queue))
 
     def _see_it_dead(self, job: Job, queue: Queue) -> None:
-        if job.get_status() in (JobStatus.FINISHED, JobStatus.FAILED):
+        found = find(queue, job.id)
+        if found is None or found.status in (JobStatus.FINISHED, JobStatus.FAILED):
             return
         self._horse_died = True
         named = naming(self._execution, self)

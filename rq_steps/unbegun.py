@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rq.executions import Execution, ExecutionRegistry
 from rq.job import JobStatus
 from rq.queue import Queue
+from rq.utils import get_version
 
 from rq_steps.books import close, open_executions
 from rq_steps.lease import seen_key
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
     from redis.client import Pipeline
     from rq.job import Job
+
+
+def takes_through_intermediate(queues: Sequence[Queue]) -> bool:
+    """Does RQ note a job of these queues in an intermediate queue when it takes it?
+
+    Not of several, nor where the server does not tell its version: an ACL may deny INFO.
+    """
+    return len(queues) == 1 and get_version(queues[0].connection) >= (6, 2, 0)
 
 
 def forget_seen(job: Job, pipeline: Pipeline) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +12,23 @@ if TYPE_CHECKING:
     from redis.commands.core import Script
 
 
+# Read at once: whoever upgrades rq_steps under a running worker changes the files, and not the code
+# that calls them.
+_SOURCES = {
+    each.name: each.read_text(encoding="utf-8")
+    for each in files("rq_steps").iterdir()
+    if each.name.endswith(".lua")
+}
+
+
 def script(client: Redis, name: str) -> Script:
     """The script `<name>.lua`. Its keys and answers stand in its header."""
     return client.register_script(source(name))
 
 
-@cache
 def source(name: str) -> str:
     """The text of `<name>.lua`, for a transaction: there a script that is not loaded would fail."""
-    return files("rq_steps").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    return _SOURCES[f"{name}.lua"]
 
 
 class Wire:

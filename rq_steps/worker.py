@@ -19,6 +19,7 @@ from rq.logutils import setup_loghandlers
 from rq.queue import Queue
 from rq.version import VERSION
 
+import rq_steps.decorators  # noqa: F401  # jobs import it: else that of an upgrade under the worker
 from rq_steps.attention import Attention
 from rq_steps.deferral import Deferral
 from rq_steps.events import logger
@@ -51,6 +52,17 @@ else:
 _STOPPING, _LISTENING = 0, 1
 
 
+def _refuse_to_come_second(cls: type) -> None:
+    """The methods of RQ's class would hide ours, and the worker would be a stock one."""
+    above = cls.__mro__[: cls.__mro__.index(ContinuableWorkerMixin)]
+    hiding = [base.__name__ for base in above if base.__module__.partition(".")[0] == "rq"]
+    if hiding:
+        raise TypeError(
+            f"{cls.__name__}: ContinuableWorkerMixin comes after RQ's {hiding[0]}: write it first, "
+            f"as in class {cls.__name__}(ContinuableWorkerMixin, {cls.__bases__[0].__name__})"
+        )
+
+
 class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
     """Goes over any worker class: `class MyWorker(ContinuableWorkerMixin, TheirWorker)`.
 
@@ -67,6 +79,10 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
     _concludes = False
     _outcome: Outcome | None = None
     _promoted_at = float("-inf")
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        _refuse_to_come_second(cls)
 
     @property
     def stopping(self) -> bool:

@@ -12,6 +12,7 @@ from rq_steps.loops.pair import PairLoop
 from rq_steps.loops.protocol import Checkpoint, Loop
 from rq_steps.loops.sequence import SequenceLoop
 from rq_steps.sources.iterable import IterableSource
+from rq_steps.sources.pairs import pairs_of
 from rq_steps.sources.protocol import PagedSource, Source
 from rq_steps.sources.sequence import SequenceSource
 
@@ -27,10 +28,10 @@ def loop_over(
         kind = PagesLoop if attention.can_cut else PagesWalk
         return kind(pages, attention, checkpoint)
     if not attention.can_cut:
-        return PairLoop(source.open(cursor), cursor, attention, checkpoint)
+        return PairLoop(pairs_of(source, cursor), cursor, attention, checkpoint)
     if isinstance(source, SequenceSource) and source.is_built_in:
         source.refuse_beyond(cursor)
         return SequenceLoop(source.sequence, cursor, attention, checkpoint)
     if isinstance(source, IterableSource):
         return IteratorLoop(source.items(cursor), cursor, attention, checkpoint)
-    return PairLoop(source.open(cursor), cursor, attention, checkpoint)
+    return PairLoop(pairs_of(source, cursor), cursor, attention, checkpoint)

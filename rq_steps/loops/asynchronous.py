@@ -7,6 +7,8 @@ from typing import Any
 
 from rq_steps.attention import Attention
 from rq_steps.errors import InvalidStepError
+from rq_steps.sources.pairs import refuse_same
+from rq_steps.sources.protocol import broken_off
 
 
 class AsyncLoop:
@@ -22,9 +24,11 @@ class AsyncLoop:
         "_behind",
         "_checkpoint",
         "_closed",
+        "_is_broken",
         "_moved",
         "_over",
         "_pairs",
+        "begun",
         "cursor",
     )
 
@@ -35,6 +39,7 @@ class AsyncLoop:
         attention: Attention,
         checkpoint: Callable[[], None],
     ) -> None:
+        self.begun = False
         self.cursor = cursor
         self._pairs = pairs
         self._attention = attention
@@ -43,6 +48,7 @@ class AsyncLoop:
         self._moved = False
         self._asking = False
         self._over = False
+        self._is_broken = False
         self._closed = False
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -52,13 +58,16 @@ class AsyncLoop:
         raise TypeError("step.each over an async iterable is looped over with `async for`")
 
     async def __anext__(self) -> Any:
+        self.begun = True
         self._refuse_second_task()
         if self._closed:
             self._checkpoint()  # which tells that the step is over
         if self._over:
-            raise StopAsyncIteration
+            raise broken_off() if self._is_broken else StopAsyncIteration
         self.cursor = self._behind  # whoever asks for an item is done with the one before it
         item, behind = await self._next_pair()
+        if behind is self.cursor:
+            refuse_same(behind)
         if self._moved and self._attention.wanted:
             self._leave_or_go_on()
         self._behind, self._moved = behind, True
@@ -92,5 +101,9 @@ class AsyncLoop:
     def _leave_or_go_on(self) -> None:
         """Whoever swallows what a checkpoint raises gets no further item: this one is not done."""
         self._over = True
-        self._checkpoint()
+        try:
+            self._checkpoint()
+        except Exception:
+            self._is_broken = True
+            raise
         self._over = False

@@ -20,9 +20,10 @@ class CutLoop(ABC):
     signal handler in the loop's own thread: no other Python code runs between its calls.
     """
 
-    __slots__ = ("_attention", "_checkpoint", "_cut_at", "_done", "_segment")
+    __slots__ = ("_attention", "_checkpoint", "_cut_at", "_done", "_segment", "begun")
 
     def __init__(self, cursor: int, attention: Attention, checkpoint: Checkpoint) -> None:
+        self.begun = False
         self._done = cursor
         self._attention = attention
         self._checkpoint = checkpoint
@@ -67,6 +68,7 @@ class CutLoop(ABC):
         return max(self._reached() - 1, self._done)
 
     def _segments(self) -> Iterator[Iterable[Any]]:
+        self.begun = True
         while self._is_left():
             begun_at = self._done
             if self._attention.wanted:

@@ -48,6 +48,7 @@ class IteratorLoop(CutLoop):
         return self._taken() - self._has_one_in_hand()
 
     def _one_by_one(self) -> Generator[Any, None, None]:
+        self.begun = True
         for item in compress(self._items, chain.from_iterable(self._segments())):
             try:
                 yield item

@@ -100,11 +100,15 @@ class PagesWalk:
 
     def __init__(self, pages: Pages, attention: Attention, checkpoint: Checkpoint) -> None:
         self._pages = pages
-        pairs = with_cursors(chain.from_iterable(self._items_of_pages()), 0)
+        pairs = with_cursors(chain.from_iterable(_items_of(pages)), 0)
         self._walk = PairLoop(pairs, 0, attention, checkpoint)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._walk)
+
+    @property
+    def begun(self) -> bool:
+        return self._walk.begun
 
     @property
     def cursor(self) -> Any:
@@ -113,6 +117,11 @@ class PagesWalk:
     def close(self) -> None:
         self._pages.close()
 
-    def _items_of_pages(self) -> Iterator[Sequence[Any]]:
-        while self._pages.is_left(self._walk.cursor):
-            yield self._pages.current()[1]
+
+def _items_of(pages: Pages) -> Iterator[Sequence[Any]]:
+    """The items of each page. It knows no loop: in a cycle, a page would outlast the step."""
+    done = 0
+    while pages.is_left(done):
+        _, items = pages.current()
+        yield items
+        done += len(items)

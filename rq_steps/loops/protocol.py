@@ -12,6 +12,10 @@ class Loop(Protocol):
     """A loop over a source."""
 
     @property
+    def begun(self) -> bool:
+        """Has it been asked for an item?"""
+
+    @property
     def cursor(self) -> Any:
         """The item in hand, or the next one where none is: what is still to be done."""
 

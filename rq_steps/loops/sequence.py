@@ -9,6 +9,7 @@ from typing import Any
 from rq_steps.attention import Attention
 from rq_steps.loops.cut import CutLoop
 from rq_steps.loops.protocol import Checkpoint
+from rq_steps.loops.unbroken import unbroken_segments
 
 
 class SequenceLoop(CutLoop):
@@ -23,7 +24,7 @@ class SequenceLoop(CutLoop):
         self._sequence = sequence
 
     def __iter__(self) -> Iterator[Any]:
-        return chain.from_iterable(self._segments())
+        return chain.from_iterable(unbroken_segments(self._segments()))
 
     @property
     def _end(self) -> int:

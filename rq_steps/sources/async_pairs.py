@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine
 from typing import Any, Generic, TypeVar
 
+from rq_steps.sources.mistaken import called
 from rq_steps.sources.protocol import AsyncSource, broken_off, opening_cursor
 
 T = TypeVar("T")
@@ -16,8 +17,14 @@ def async_pairs_of(source: AsyncSource[T], cursor: Any) -> AsyncIterator[tuple[T
 
     Raises:
         InvalidStepError: there is no such place in the source.
+        TypeError: what its `open` gives is nothing for `async for`.
     """
-    return unbroken(source.open(opening_cursor(source, cursor)))
+    pairs: Any = source.open(opening_cursor(source, cursor))
+    if isinstance(pairs, AsyncIterable):
+        return unbroken(aiter(pairs))
+    if isinstance(pairs, Coroutine):
+        pairs.close()
+    raise TypeError(f"{source.kind}: open has to give an async iterator, found {called(pairs)}")
 
 
 async def close(pairs: AsyncIterator[Any] | None) -> None:

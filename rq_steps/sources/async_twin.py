@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, TypeVar
 
+from rq_steps.sources.pairs import pairs_of
 from rq_steps.sources.protocol import AsyncSource, Source, broken_off, close, opening_cursor
 from rq_steps.sources.transparent import Transparent
 
@@ -21,7 +22,7 @@ class AsyncTwin(Transparent, AsyncSource[T]):
     _source: Source[T]
 
     def open(self, cursor: Any) -> AsyncIterator[tuple[T, Any]]:
-        return TwinPairs(self._source.open(opening_cursor(self._source, cursor)))
+        return TwinPairs(pairs_of(self._source, opening_cursor(self._source, cursor)))
 
 
 class TwinPairs(Generic[Item]):

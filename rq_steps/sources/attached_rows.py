@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from rq_steps.sources.protocol import PagedSource, Source
-from rq_steps.sources.select_bind import left_as_found
+from rq_steps.sources.select_bind import left_as_found, session_of
+from rq_steps.sources.select_items import SelectItems
 from rq_steps.sources.transparent import Transparent
 
 
@@ -21,7 +22,7 @@ class AttachedRows(Transparent, Source[Any]):
     refers to unchanged objects weakly, so that they do not pile up.
 
     Args:
-        objects_in: what gives the objects in an item.
+        items: what tells the objects in an item.
     """
 
     _source: PagedSource[Any]
@@ -29,26 +30,28 @@ class AttachedRows(Transparent, Source[Any]):
     def __init__(
         self,
         source: PagedSource[Any],
-        session: Session,
-        objects_in: Callable[[Any], list[Any]],
+        bind: Session | scoped_session[Any],
+        items: SelectItems,
     ) -> None:
         super().__init__(source)
-        self._session = session
-        self._objects_in = objects_in
+        self._bind = bind
+        self._items = items
 
     def open(self, cursor: Any) -> Iterator[tuple[Any, Any]]:
         for page in self._source.pages(cursor):
             for done, item in enumerate(page.items, 1):
-                if all(map(self._is_there, self._objects_in(item))):
-                    yield item, page.cursor(done)
+                found = list(map(self._current, self._items.objects_in(item)))
+                if None not in found:
+                    yield self._items.with_objects(item, found), page.cursor(done)
 
-    def _is_there(self, item: Any) -> bool:
-        state = inspect(item)
-        if item in self._session and not state.expired:
-            return True
+    def _current(self, item: Any) -> Any:
+        """The object as the session has it now, if its row is still there. The user may have
+        loaded another one in its place, after he dropped it."""
+        state, session = inspect(item), session_of(self._bind)
+        current = session.identity_map.get(state.key, item)
+        if current in session and not inspect(current).expired:
+            return current
         if state.deleted or state.was_deleted:
-            return False
-        with left_as_found(self._session):
-            self._session.add(item)
-            found = self._session.get(state.mapper, state.identity, populate_existing=True)
-            return found is not None
+            return None
+        with left_as_found(session):
+            return session.get(state.mapper, state.identity, populate_existing=True)

@@ -14,6 +14,8 @@ from rq_steps.sources.fingerprint import checksum
 from rq_steps.sources.text_file import Bad, BadRecord, BadRecordError, Head, TextFile, TextPage
 from rq_steps.values import JSON
 
+_HEADER = 4096
+"""Bytes that are read at once for a header: of what is far away, no more than the first part."""
 _LONGEST_NAMES = 1000
 """Characters: of longer columns the record keeps a checksum."""
 
@@ -170,7 +172,8 @@ class CsvFile(TextFile[Any]):
         head = super()._head(file, encoding)._replace(columns=self._columns)
         if not self._has_header:
             return head
-        page = self._parse.over(self._from(file, head.end, encoding), 0).header()
+        blocks = self._from(file, head.end, encoding, min(self.block_size, _HEADER))
+        page = self._parse.over(blocks, 0).header()
         if not page.items:
             return head
         (header,) = page.items

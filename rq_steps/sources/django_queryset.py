@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from operator import and_, attrgetter, itemgetter
 from typing import Any
 
+from django.db import connections  # type: ignore[import-untyped]  # it ships no types
 from django.db.models import (  # type: ignore[import-untyped]  # it ships no types
     FloatField,
     Model,
@@ -18,7 +19,7 @@ from django.db.models.query import RawQuerySet  # type: ignore[import-untyped]  
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.key_names import named
-from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind
+from rq_steps.sources.keyset import Column, Key, KeysetSource, Values, behind, by_ranges
 from rq_steps.sources.mistaken import called
 
 
@@ -43,7 +44,9 @@ class QuerySetSource(KeysetSource):
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
         if after is None:
             return self._listed(self._queryset)
-        tests = [_tests(*each) for each in zip(self._fields, after, strict=True)]
+        in_mysql = connections[self._queryset.db].vendor == "mysql"
+        tests_of = _tests_by_range if in_mysql and by_ranges(self._fields) else _tests
+        tests = [tests_of(*each) for each in zip(self._fields, after, strict=True)]
         return self._joined(
             self._listed(self._queryset.filter(where)) for where in behind(tests, and_)
         )
@@ -249,3 +252,8 @@ def _ordering(queryset: Any, key: str | Sequence[str] | None) -> str | Sequence[
 def _tests(column: Column, value: Any) -> tuple[Q, Q]:
     sign = "lt" if column.descending else "gt"
     return Q(**{f"{column.name}__{sign}": value}), Q(**{column.name: value})
+
+
+def _tests_by_range(column: Column, value: Any) -> tuple[Q, Q]:
+    name = column.name
+    return _tests(column, value)[0], Q(**{f"{name}__gte": value, f"{name}__lte": value})

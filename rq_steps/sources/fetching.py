@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 _LEAST = 64 * 1024
@@ -17,6 +17,7 @@ class _Readable(io.RawIOBase):
     """A file that can be read, and knows its place."""
 
     _at = 0
+    _size: int | None = None
 
     def readable(self) -> bool:
         return True
@@ -28,9 +29,10 @@ class _Readable(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        if whence == io.SEEK_END:
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if begin is None:
             raise io.UnsupportedOperation("its end is not known")
-        self._at = offset if whence == io.SEEK_SET else self._at + offset
+        self._at = begin + offset
         return self._at
 
     def readinto(self, buffer: Any, /) -> int:
@@ -52,6 +54,7 @@ class Fetched(_Readable):
         named: errors in it get the name of the file.
         forward: the same file, where the server turns out to give none of its parts.
         closes: is the file closed with this?
+        system: is held on to: with it goes an archive that the file is in.
     """
 
     def __init__(
@@ -61,11 +64,13 @@ class Fetched(_Readable):
         forward: Forward | None = None,
         *,
         closes: bool = True,
+        system: object = None,
     ) -> None:
         self._file = file
         self._named = named
         self._forward = forward
         self._closes = closes
+        self._system = system
         size = getattr(file, "size", None)
         self._size = size if isinstance(size, int) else None
         self._part = memoryview(b"")
@@ -117,10 +122,16 @@ class Forward(_Readable):
 
     Args:
         opens: at its beginning.
+        named: errors in it get the name of the file.
     """
 
-    def __init__(self, opens: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        opens: Callable[[], Any],
+        named: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._opens = opens
+        self._named = named
         self._file: Any = None
         self._read_up_to = 0
 
@@ -141,9 +152,11 @@ class Forward(_Readable):
     def _open_again(self) -> None:
         if self._file is not None:
             self._file.close()
-        self._file, self._read_up_to = self._opens(), 0
+        with self._named():
+            self._file, self._read_up_to = self._opens(), 0
 
     def _read(self, most: int) -> bytes:
-        data: bytes = self._file.read(most)
+        with self._named():
+            data: bytes = self._file.read(most)
         self._read_up_to += len(data)
         return data

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -19,6 +19,7 @@ from rq_steps.sources.remote import (
     name_of,
     opened_by_fsspec,
 )
+from rq_steps.sources.unpacking import unpacking
 
 File: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 """A path, a URL for fsspec or its `OpenFile`, or a binary file that is open and can seek."""
@@ -70,6 +71,11 @@ class Opener:
         if self._remote is not None and self._remote.compression is not None:
             return True
         return self._module is not None or type(self._file).__module__ in _DECOMPRESSING
+
+    def forget(self) -> None:
+        """Look for it anew when it is opened next."""
+        if self._remote is not None:
+            self._remote.forget()
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
@@ -137,16 +143,8 @@ def _opened(path: Path) -> IO[bytes]:
 
 @contextmanager
 def _decompressed(file: IO[bytes], module: str, name: str) -> Iterator[IO[bytes]]:
-    decompresses = import_module(module)
-    spoiled = getattr(decompresses, "LZMAError", EOFError)
-    with decompresses.open(file) as content:
-        try:
-            yield content
-        except (EOFError, OSError, zlib.error, spoiled) as error:
-            # They say what is wrong with bytes; an error of reading them has a number or the name.
-            if getattr(error, "errno", None) is not None or name in str(error):
-                raise
-            raise OSError(f"{name} cannot be decompressed: {error}") from error
+    with import_module(module).open(file) as content, unpacking(name):
+        yield content
 
 
 def _refuse_packed(name: str, file: IO[bytes]) -> None:
@@ -160,6 +158,11 @@ def _refuse_packed(name: str, file: IO[bytes]) -> None:
 def _refuse_unusable(file: Any) -> None:
     if not hasattr(file, "read"):
         raise TypeError(f"a path, URL or open binary file is wanted, found {file!r}")
+    if iscoroutinefunction(file.read):
+        raise TypeError(
+            f"a file is read without await, found {file!r}: give the file below it, as an "
+            "UploadFile's .file"
+        )
     if isinstance(file, io.TextIOBase) or not isinstance(file.read(0), bytes):
         raise TypeError(f'a file has to be opened in binary mode, with "rb", found {file!r}')
     if not _can_seek(file):

@@ -7,9 +7,14 @@ from typing import Any, TypeGuard, TypeVar, cast
 
 from rq_steps.sources.async_iterable import AsyncIterableSource
 from rq_steps.sources.async_twin import AsyncTwin
-from rq_steps.sources.given_table import table_source
+from rq_steps.sources.given_table import refuse_result, table_source
 from rq_steps.sources.iterable import IterableSource
-from rq_steps.sources.mistaken import refuse_text, refuse_uniterable, refuse_unstable
+from rq_steps.sources.mistaken import (
+    refuse_class,
+    refuse_text,
+    refuse_uniterable,
+    refuse_unstable,
+)
 from rq_steps.sources.protocol import AsyncSource, Source
 from rq_steps.sources.sequence import SequenceSource, is_sequence
 
@@ -47,6 +52,8 @@ def async_source_of(given: Iterable[T] | AsyncIterable[T]) -> AsyncSource[T]:
     if isinstance(given, AsyncSource):
         return given
     if is_async(given):
+        refuse_class(given)
+        refuse_result(given)
         return AsyncIterableSource(given)
     return AsyncTwin(source_of(cast("Iterable[T]", given)))
 

@@ -29,6 +29,16 @@ def table_source(given: Any) -> Source[Any] | None:
     return None
 
 
+def refuse_result(given: Any) -> None:
+    """Refuse what an async session of SQLAlchemy has streamed: nobody could go on behind a row.
+
+    Raises:
+        TypeError: it is that.
+    """
+    if ("sqlalchemy", "FilterResult") in map(_origin, type(given).__mro__):
+        table_source(given)
+
+
 def _origin(base: type) -> tuple[str, str]:
     return base.__module__.partition(".")[0], base.__name__
 

@@ -45,6 +45,9 @@ def behind(tests: Sequence[tuple[Condition, Condition]], both: Any) -> list[Cond
     Each is a range of an index over the key, which databases find at once in whatever directions
     its columns go. That is not so of one condition for all, or of a comparison of tuples.
 
+    MySQL and MariaDB may look up what is equal, and walk from there to the place: where
+    `by_ranges` tells, a value that is shared has to be given to them from itself to itself.
+
     Args:
         tests: of each column, whether its value is behind the key's, and whether it is the key's.
         both: joins two conditions by AND.
@@ -54,6 +57,12 @@ def behind(tests: Sequence[tuple[Condition, Condition]], both: Any) -> list[Cond
         shared = [is_the_keys for _, is_the_keys in tests[:place]]
         conditions.append(reduce(both, [*shared, tests[place][0]]))
     return conditions
+
+
+def by_ranges(columns: Sequence[Column]) -> bool:
+    """Is such a range in the order of an index? Where the directions are mixed, it is only if the
+    shared values are known to be one."""
+    return len({column.descending for column in columns}) == 1
 
 
 class KeyedPage:

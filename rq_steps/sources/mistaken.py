@@ -49,6 +49,16 @@ def refuse_uniterable(given: Any) -> None:
     raise TypeError(f"found {given!r}, which cannot be iterated")
 
 
+def refuse_class(given: Any) -> None:
+    """Refuse the class of an async source in the place of one.
+
+    Raises:
+        TypeError: it is one.
+    """
+    if isinstance(given, type) and not hasattr(type(given), "__aiter__"):
+        raise TypeError(f"found {called(given)}, which cannot be iterated")
+
+
 def refuse_unstable(given: Any) -> None:
     """Refuse what cannot be resumed: sets have another order in another process."""
     if isinstance(given, set | frozenset) or (isinstance(given, Set) and not _is_view(given)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from rq_steps.sources.pairs import pairs_of, refuse_same
 from rq_steps.sources.protocol import Page, PagedSource, Source, close, opening_cursor
 from rq_steps.sources.sequence import SequenceSource
 
@@ -58,9 +59,11 @@ def _slices(sequence: Sequence[T], first: int) -> Iterator[Slice[T]]:
 
 
 def _singles(source: Source[T], cursor: Any) -> Iterator[Single[T]]:
-    pairs = source.open(cursor)
+    pairs = pairs_of(source, cursor)
     try:
         for item, behind in pairs:
+            if behind is cursor:
+                refuse_same(behind)
             yield Single(item, cursor, behind)
             cursor = behind
     finally:

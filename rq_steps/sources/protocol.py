@@ -206,6 +206,6 @@ def close(given: Iterator[Any]) -> None:
 def broken_off() -> InvalidStepError:
     """What is over without having ended is asked for more."""
     return InvalidStepError(
-        "the source has raised, or was given up waiting for, and the rest would be lost: "
-        "let the error end the step, or wait within the source"
+        "the source or a checkpoint has raised, or was given up waiting for, and the rest would be "
+        "lost: let the error end the step, or wait within the source"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -13,6 +13,9 @@ from rq_steps.sources.mistaken import called
 from rq_steps.transactions import transaction_test
 
 Paramstyle: TypeAlias = Literal["qmark", "numeric", "named", "format", "pyformat"]
+
+_OF_MYSQL = frozenset({"MySQLdb", "mariadb", "mysql", "pymysql"})
+"""Packages of its drivers."""
 
 
 def opener(connection: Any) -> Callable[[], AbstractContextManager[Any]]:
@@ -44,19 +47,28 @@ def _commits_by_itself(connection: Any) -> bool:
 
 @contextmanager
 def _given_back(make: Callable[[], Any]) -> Iterator[Any]:
-    with _opening(make()) as connection:
+    with _opening(make(), getattr(make, "__self__", None)) as connection:
         if not hasattr(connection, "cursor"):
             raise _unfit("the function gave", connection)
         yield connection
 
 
-def _opening(made: Any) -> AbstractContextManager[Any]:
+def _opening(made: Any, maker: Any) -> AbstractContextManager[Any]:
     if hasattr(made, "cursor"):
-        return closing(made)
+        return _put_back(maker, made) if hasattr(maker, "putconn") else closing(made)
     # What a pool gives may be something that only opens the connection.
     if isinstance(made, AbstractContextManager):
         return made
     raise _unfit("the function gave", made)
+
+
+@contextmanager
+def _put_back(pool: Any, connection: Any) -> Iterator[Any]:
+    """To psycopg's pools a connection that is only closed is one that is still out."""
+    with ExitStack() as left:
+        left.callback(pool.putconn, connection)
+        left.callback(connection.rollback)
+        yield connection
 
 
 def _unfit(how: str, found: Any) -> TypeError:
@@ -75,6 +87,20 @@ def _left_as_found(connection: Any, is_open: Callable[[], bool]) -> Iterator[Any
     finally:
         if not was_open and is_open():
             connection.rollback()
+
+
+def is_mysql(connection: Any) -> bool:
+    """Is it one of MySQL or MariaDB, as far as its driver tells?"""
+    if hasattr(connection, "in_atomic_block"):  # Django
+        return bool(connection.vendor == "mysql")
+    return any(
+        base.__module__.partition(".")[0] in _OF_MYSQL for base in type(_driver(connection)).__mro__
+    )
+
+
+def _driver(connection: Any) -> Any:
+    """The driver's connection: SQLAlchemy's stand around it."""
+    return getattr(connection, "dbapi_connection", connection)
 
 
 def keeps_percent_signs(connection: Any) -> bool:
@@ -105,8 +131,7 @@ def paramstyle_of(connection: Any) -> str:
     """
     if hasattr(connection, "in_atomic_block"):  # Django, which rewrites them for its driver
         return "format"
-    driver = getattr(connection, "dbapi_connection", connection)  # SQLAlchemy's stand around it
-    name = type(driver).__module__
+    name = type(_driver(connection)).__module__
     while name:
         style = getattr(sys.modules.get(name), "paramstyle", None)
         if style in get_args(Paramstyle):

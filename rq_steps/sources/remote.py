@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from rq_steps.sources.extras import imported
 from rq_steps.sources.fetching import Fetched, Forward
+from rq_steps.sources.unpacking import ZstdFile, unpacking
 
 # What fails on the way to a file, in modules that are loaded where it can.
 _FAILURES = {
@@ -63,12 +64,16 @@ class Remote:
         """How fsspec is to decompress it."""
         return None if isinstance(self._file, str) else self._file.compression
 
+    def forget(self) -> None:
+        """Look for it anew when it is opened next: its archive may be another one by then."""
+        self._place = None
+
     def opened(self) -> IO[bytes]:
         """Its content. What fsspec decompresses can only be read on from its beginning."""
         with self._named():
             if self.compression is None:
                 return self._stored()
-            return io.BufferedReader(Forward(self._decompressed))
+            return io.BufferedReader(Forward(self._decompressed, self._unpacking))
 
     def size(self) -> int | None:
         """How many bytes are stored; None where the server does not tell."""
@@ -78,25 +83,22 @@ class Remote:
             return size
 
     def _stored(self) -> IO[bytes]:
-        system, _ = self._found()
-        forward = Forward(lambda: self._open(block_size=0)) if _is_http(system) else None
+        system, path = self._found()
+        forward = Forward(partial(_open, system, path, block_size=0)) if _is_http(system) else None
         options = {} if _is_caching(system) else {"cache_type": "none"}
-        return io.BufferedReader(Fetched(self._open(**options), self._named, forward))
+        file = _open(system, path, **options)
+        return io.BufferedReader(Fetched(file, self._named, forward, system=system))
 
     def _decompressed(self) -> Any:
-        return self._core.compr[self.compression](self._stored(), mode="r")
-
-    def _open(self, **options: Any) -> Any:
-        system, path = self._found()
-        if _is_http(system) and "headers" not in system.kwargs:
-            # Of what is packed for the way, a server gives no part.
-            options["headers"] = {"Accept-Encoding": "identity"}
-        return system.open(path, "rb", **options)
+        stored = self._stored()
+        content = self._core.compr[self.compression](stored, mode="r")
+        if type(content).__module__.startswith("zstandard"):
+            return ZstdFile(stored, sys.modules["zstandard"])
+        return content
 
     def _found(self) -> tuple[Any, str]:
         """Its file system, and where in it. Each process has a file system of its own, since its
-        thread is not there after a fork. It is held on to: with it goes an archive that it reads.
-        """
+        thread is not there after a fork."""
         if self._place is None or self._pid != os.getpid():
             self._place, self._pid = self._find(), os.getpid()
         return self._place
@@ -110,8 +112,18 @@ class Remote:
         system.invalidate_cache(path)  # the file may have been listed long ago
         return system, path
 
+    def _unpacking(self) -> AbstractContextManager[None]:
+        return unpacking(self.name)
+
     def _named(self) -> AbstractContextManager[None]:
         return _named(self.name)
+
+
+def _open(system: Any, path: str, **options: Any) -> Any:
+    if _is_http(system) and "headers" not in system.kwargs:
+        # Of what is packed for the way, a server gives no part.
+        options["headers"] = {"Accept-Encoding": "identity"}
+    return system.open(path, "rb", **options)
 
 
 def is_remote(file: Any) -> bool:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Select
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from rq_steps.sources.mistaken import called
@@ -25,8 +25,10 @@ def opener(bind: Any, *, by_orm: bool) -> Opener:
     Raises:
         TypeError: nothing can be read through it.
     """
-    if isinstance(bind, Session):
-        return partial(left_as_found, bind)
+    if isinstance(bind, Session | scoped_session):
+        return lambda: left_as_found(session_of(bind))
+    if _is_async(bind):
+        raise _unfit(bind, ", which is async: give an engine of create_engine(...)")
     if isinstance(bind, sessionmaker):
         return bind
     if by_orm and isinstance(bind, Engine | Connection):
@@ -35,15 +37,46 @@ def opener(bind: Any, *, by_orm: bool) -> Opener:
         return bind.connect
     if isinstance(bind, Connection):
         return partial(left_as_found, bind)
-    raise TypeError(
-        "rows reads through an Engine, Connection, Session or sessionmaker of SQLAlchemy, "
-        f"found {called(bind)}{_advice(bind)}"
-    )
+    raise _unfit(bind, _advice(bind))
 
 
 def _advice(bind: Any) -> str:
-    is_session = isinstance(bind, type) and issubclass(bind, Session)
-    return f": give {bind.__name__}(engine)" if is_session else ""
+    if isinstance(bind, type):
+        return f": give {bind.__name__}(engine)" if issubclass(bind, Session) else ""
+    # As Flask-SQLAlchemy's does.
+    has_both = hasattr(type(bind), "engine") and hasattr(bind, "session")
+    return ": give its session, or its engine" if has_both else ""
+
+
+def session_of(bind: Session | scoped_session[Any]) -> Session:
+    """The session itself, or the one that it stands for: after a `remove()`, that is another."""
+    session: Session = bind() if isinstance(bind, scoped_session) else bind
+    return session
+
+
+def _is_async(bind: Any) -> bool:
+    """Is it of SQLAlchemy's asyncio, or does it make what is?"""
+    if isinstance(bind, sessionmaker):
+        return not issubclass(bind.class_, Session)
+    kind = bind if isinstance(bind, type) else type(bind)
+    return any(base.__module__.startswith("sqlalchemy.ext.asyncio") for base in kind.__mro__)
+
+
+def _unfit(bind: Any, advice: str) -> TypeError:
+    return TypeError(
+        "rows reads through an Engine, Connection, Session or sessionmaker of SQLAlchemy, "
+        f"found {called(bind)}{advice}"
+    )
+
+
+def is_mysql(opened: Any, statement: Select[Any]) -> bool:
+    """Is it MySQL or MariaDB that the statement is read from?
+
+    Args:
+        opened: the connection, or the session, which may have several databases.
+    """
+    bind = opened.get_bind(clause=statement) if isinstance(opened, Session) else opened
+    return bind.dialect.name in ("mysql", "mariadb")
 
 
 @contextmanager

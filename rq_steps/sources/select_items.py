@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import compress
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, Select
+from sqlalchemy import Column, CursorResult, Select
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.orm import Bundle, CompositeProperty, QueryableAttribute
 
+from rq_steps.errors import InvalidStepError
 from rq_steps.sources.keyset import Values
 from rq_steps.sources.select_key import SelectKey
 from rq_steps.sources.select_tables import is_same
@@ -41,6 +43,19 @@ class SelectItems:
         if len(self._mapped) == 1:
             return [item]
         return [each for each in compress(item, self._mapped) if each is not None]
+
+    def with_objects(self, item: Any, objects: list[Any]) -> Any:
+        """The item with these objects in the places of those that are in it."""
+        if all(map(is_, objects, self.objects_in(item))):
+            return item
+        if len(self._mapped) == 1:
+            return objects[0]
+        others = iter(objects)
+        values = [
+            next(others) if is_mapped and value is not None else value
+            for value, is_mapped in zip(item, self._mapped, strict=True)
+        ]
+        return IteratorResult(SimpleResultMetaData(item._fields), iter([values])).one()
 
     def with_key(self, key: SelectKey) -> tuple[Select[Any], Callable[[Any], Parted]]:
         """The select with its key, and what parts a result of it into items and the values of
@@ -94,6 +109,17 @@ def _part_objects(key: int, result: Any) -> Parted:
 
 
 def _part_off(width: int, key: int, result: Any) -> Parted:
+    _refuse_same_names(result)
     frozen = result.freeze()
     keys = [frozen().scalars(width + place).all() for place in range(key)]
     return frozen().columns(*range(width)).all(), keys
+
+
+def _refuse_same_names(result: Any) -> None:
+    """Refuse columns that only the ORM could tell from one another."""
+    names = list(result.keys())
+    if isinstance(result, CursorResult) and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidStepError(
+            f"select: two of its columns are called {twice}: give one of them another label"
+        )

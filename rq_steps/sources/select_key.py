@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Enum, Float, Select, UnaryExpression, and_, asc, bindparam
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Relationship
 from sqlalchemy.sql.operators import asc_op, desc_op
 
 from rq_steps.errors import InvalidStepError
-from rq_steps.sources.keyset import Column, Key, behind
+from rq_steps.sources.keyset import Column, Key, behind, by_ranges
 from rq_steps.sources.mistaken import called
 from rq_steps.sources.select_mistaken import no_column, refuse_tableless
 from rq_steps.sources.select_tables import Leaf, full_name, is_same, leaves
@@ -60,17 +60,19 @@ class SelectKey:
         """The conditions for the rows behind a key, whose values are given by `bound`."""
         return behind([_tests(*each) for each in enumerate(self.order)], and_)
 
+    @property
+    def behind_in_mysql(self) -> list[Any]:
+        """The same conditions, for MySQL and MariaDB."""
+        tests = _tests_by_range if by_ranges(self.named) else _tests
+        return behind([tests(*each) for each in enumerate(self.order)], and_)
+
     def bound(self, values: Key) -> dict[str, Any]:
         return {_mark(number): value for number, value in enumerate(values)}
 
-    def refuse_enums(self, opened: Any) -> None:
-        """Refuse those of MySQL. Other databases order them as they compare them.
-
-        Args:
-            opened: the connection or session that the rows are read through.
-        """
+    def refuse_enums(self) -> None:
+        """Refuse those of MySQL. Other databases order them as they compare them."""
         for column in self.columns:
-            if isinstance(column.type, Enum) and column.type.native_enum and _is_mysql(opened):
+            if isinstance(column.type, Enum) and column.type.native_enum:
                 raise InvalidStepError(
                     f"select: {full_name(column)} is an ENUM of MySQL, which orders it by number "
                     "and compares it as a text: take another column"
@@ -89,20 +91,22 @@ def _tests(number: int, directed: UnaryExpression[Any]) -> tuple[Any, Any]:
     return column > value, column == value
 
 
-def _is_mysql(opened: Any) -> bool:
-    connection = opened.connection() if isinstance(opened, Session) else opened
-    return connection.dialect.name in ("mysql", "mariadb")
+def _tests_by_range(number: int, directed: UnaryExpression[Any]) -> tuple[Any, Any]:
+    column: Any = directed.element
+    value = bindparam(_mark(number), type_=column.type)
+    return _tests(number, directed)[0], and_(column >= value, column <= value)
 
 
 def _directed(given: Any) -> UnaryExpression[Any]:
     """A column of the key, with its direction: ascending where none is given."""
-    if not isinstance(given, str) and not hasattr(given, "__clause_element__"):
+    is_relationship = isinstance(getattr(given, "property", None), Relationship)
+    if is_relationship or not (isinstance(given, str) or hasattr(given, "__clause_element__")):
+        found = f"the relationship {given}" if is_relationship else called(given)
         raise TypeError(
-            "key takes a column, as User.id or table.c.id, or a list of them, "
-            f"found {called(given)}"
+            f"key takes a column, as User.id or table.c.id, or a list of them, found {found}"
         )
     directed = given if isinstance(given, UnaryExpression) else asc(given)
-    if directed.modifier not in (asc_op, desc_op):
+    if getattr(directed, "modifier", None) not in (asc_op, desc_op):
         raise InvalidStepError(f"select: a key is of columns, their asc() or desc(), found {given}")
     return directed
 

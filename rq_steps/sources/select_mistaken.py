@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     inspect,
 )
 from sqlalchemy.engine import FilterResult
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Query
 from sqlalchemy.orm.util import AliasedClass
 from sqlalchemy.sql.selectable import SelectBase
@@ -100,6 +102,24 @@ def _within(element: Any) -> Iterator[Any]:
     for child in element.get_children():
         if not isinstance(child, SelectBase):
             yield from _within(child)
+
+
+@contextmanager
+def collections_refused() -> Iterator[None]:
+    """Refuse, while rows are read, what SQLAlchemy would join a collection to.
+
+    Raises:
+        InvalidStepError: there is one, which gives rows twice.
+    """
+    try:
+        yield
+    except InvalidRequestError as error:
+        if "joined eager loads against collections" not in str(error):
+            raise
+        raise InvalidStepError(
+            'select: a collection of its objects is loaded by a join (joinedload, lazy="joined"), '
+            "which gives rows twice: give it options(selectinload(...)) of it"
+        ) from error
 
 
 def refuse_tableless(tables: list[Leaf]) -> None:

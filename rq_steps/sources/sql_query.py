@@ -15,6 +15,7 @@ from rq_steps.sources.mistaken import called
 from rq_steps.sources.query_condition import ALL, NONE, NONE_BY_VALUE, Condition, rows_behind
 from rq_steps.sources.query_connection import (
     Paramstyle,
+    is_mysql,
     keeps_percent_signs,
     opener,
     paramstyle_of,
@@ -43,6 +44,7 @@ class QuerySource(KeysetSource):
         paramstyle: Paramstyle | None,
     ) -> None:
         _refuse_other_sql(sql)
+        _refuse_other_params(params)
         refuse_unknown_style(paramstyle)
         columns = named(key)
         for column in columns:
@@ -75,7 +77,7 @@ class QuerySource(KeysetSource):
             self._refuse_second(connection, after)
             return self._joined(
                 self._with_keys(*self._select(connection, "q.*", where, rest))
-                for where in rows_behind(self._columns, after)
+                for where in rows_behind(self._columns, after, in_mysql=is_mysql(connection))
             )
 
     def _count(self) -> int:
@@ -158,7 +160,7 @@ class QuerySource(KeysetSource):
         places: list[Any] = [_place(name, names) for name, _ in self._columns]
         if rows and isinstance(rows[0], Mapping):
             places = [names[place] for place in places]
-        elif rows and not hasattr(rows[0], "__getitem__"):
+        elif rows and (isinstance(rows[0], str | bytes) or not hasattr(rows[0], "__getitem__")):
             raise InvalidStepError(
                 f"query: its rows are of type {type(rows[0]).__name__}, and do not tell their key: "
                 "take tuples or dicts"
@@ -177,6 +179,12 @@ def _refuse_other_sql(sql: Any) -> None:
     elif isinstance(getattr(sql, "text", None), str):
         advice = ": give its text"
     raise TypeError(f"query takes its SQL as text, found {called(sql)}{advice}")
+
+
+def _refuse_other_params(params: Any) -> None:
+    is_text = isinstance(params, str | bytes)
+    if params is not None and (is_text or not isinstance(params, Sequence | Mapping)):
+        raise TypeError(f"query takes params as a sequence or a mapping, found {called(params)}")
 
 
 def _refuse_expression(name: str) -> None:

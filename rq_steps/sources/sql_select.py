@@ -11,21 +11,23 @@ from sqlalchemy.orm import Session, scoped_session
 from rq_steps.sources.attached_rows import AttachedRows
 from rq_steps.sources.keyset import Key, KeysetSource, Values
 from rq_steps.sources.protocol import Source
-from rq_steps.sources.select_bind import opener
+from rq_steps.sources.select_bind import is_mysql, opener, session_of
 from rq_steps.sources.select_items import SelectItems
 from rq_steps.sources.select_key import SelectKey
-from rq_steps.sources.select_mistaken import refuse_clauses, refuse_no_select
+from rq_steps.sources.select_mistaken import (
+    collections_refused,
+    refuse_clauses,
+    refuse_no_select,
+)
 
 
 def select_source(statement: Any, bind: Any, key: Any, page: int, *, count: bool) -> Source[Any]:
     """The rows of a select."""
     refuse_no_select(statement)
-    if isinstance(bind, scoped_session):
-        bind = bind()
     items = SelectItems(statement)
     source = SelectSource(statement, items, bind, key, page, count=count)
-    if isinstance(bind, Session) and items.have_objects:
-        return AttachedRows(source, bind, items.objects_in)
+    if isinstance(bind, Session | scoped_session) and items.have_objects:
+        return AttachedRows(source, bind, items)
     return source
 
 
@@ -53,22 +55,30 @@ class SelectSource(KeysetSource):
         with_key, self._parted = items.with_key(self._by)
         self._first = with_key.order_by(*self._by.order).limit(self._limit)
         self._behind = [self._first.where(each) for each in self._by.behind]
+        self._behind_in_mysql = [self._first.where(each) for each in self._by.behind_in_mysql]
 
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
-        statements = [self._first] if after is None else self._behind
         bound = self._by.bound(after or ())
         options = {"populate_existing": self._may_refresh()}
-        with self._open() as opened:
-            self._by.refuse_enums(opened)
+        with self._open() as opened, collections_refused():
+            statements = self._statements(after, in_mysql=is_mysql(opened, self._first))
             return self._joined(
                 self._parted(opened.execute(statement, bound, execution_options=options))
                 for statement in statements
             )
 
+    def _statements(self, after: Key | None, *, in_mysql: bool) -> list[Select[Any]]:
+        if in_mysql:
+            self._by.refuse_enums()
+        if after is None:
+            return [self._first]
+        return self._behind_in_mysql if in_mysql else self._behind
+
     def _may_refresh(self) -> bool:
         """Objects that a session has already would stay as they were. Outside of a transaction no
         change of the user's can be waiting in them."""
-        return isinstance(self._bind, Session) and not self._bind.in_transaction()
+        is_session = isinstance(self._bind, Session | scoped_session)
+        return is_session and not session_of(self._bind).in_transaction()
 
     def _count(self) -> int:
         statement = select(func.count()).select_from(self._given.subquery())

@@ -133,10 +133,16 @@ class TextFile(Compared, PagedSource[Item]):
 
     @property
     def contract(self) -> dict[str, JSON]:
+        """With it an execution begins."""
+        self._opener.forget()
         return {"size": self.total}
 
     def compare(self, found: Any, kept: Any) -> None:
         self._refuse_shrunk(kept["size"], found["size"])
+
+    def __iter__(self) -> Iterator[Item]:
+        self._opener.forget()
+        return super().__iter__()
 
     def pages(self, cursor: Any) -> Iterator[TextPage[Item]]:
         place = None if cursor is None else _place(cursor)
@@ -145,7 +151,7 @@ class TextFile(Compared, PagedSource[Item]):
             head = self._head(file, encoding)
             if place is None or place.offset < head.end.offset:  # it had no head then, nor anything
                 place = head.end
-            blocks = self._from(file, place, encoding)
+            blocks = self._from(file, place, encoding, self.block_size)
             for page in self._records(blocks, place.record, head):
                 if page.bad and not self._hands_out:
                     yield from self._up_to_the_bad_one(page)
@@ -164,7 +170,7 @@ class TextFile(Compared, PagedSource[Item]):
         file.seek(0)
         return Encoding(self._encoding, read(file, LONGEST_MARK))
 
-    def _from(self, file: IO[bytes], place: Place, encoding: Encoding) -> Blocks:
+    def _from(self, file: IO[bytes], place: Place, encoding: Encoding, size: int) -> Blocks:
         """What the file has from there on, if that is still the same place."""
         offset, line = place.offset, place.line
         before = Fingerprint.read(file, offset)
@@ -176,7 +182,7 @@ class TextFile(Compared, PagedSource[Item]):
         begin = offset + len(end)
         file.seek(begin)
         before = before.behind(end, len(end))
-        return Blocks(file, begin, line, before, encoding, self.block_size)
+        return Blocks(file, begin, line, before, encoding, size)
 
     def _end_of_the_last_line(
         self, file: IO[bytes], place: Place, tail: bytes, encoding: Encoding

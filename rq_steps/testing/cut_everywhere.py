@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Protocol, TypeAlias
@@ -204,8 +204,19 @@ def _run(rehearsal: Rehearsal, cuts: int) -> None:
 
 
 def _check(rehearsal: Rehearsal, check: Check) -> None:
-    if check(rehearsal) is False:
+    answer = check(rehearsal)
+    if isinstance(answer, Coroutine):
+        answer.close()
+        raise TypeError(
+            "check is an `async def`, which nobody awaits: let it call asyncio.run(...)"
+        )
+    if _is_false(answer):
         raise AssertionError("check returned False")
+
+
+def _is_false(answer: object) -> bool:
+    """Is it False, that of Python or of numpy? Nothing else that is empty means so."""
+    return type(answer).__name__ in ("bool", "bool_") and not answer
 
 
 def _report(rehearsal: Rehearsal, point: Point, error: BaseException) -> str:

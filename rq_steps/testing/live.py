@@ -187,10 +187,13 @@ class LiveJobs:
             deadline: seconds.
 
         Raises:
+            TypeError: it is no job.
             NotOverError: it is not over by then, or a worker has failed; the message shows what
                 the workers have printed.
             NeverReachedError: it is over, and never came to a place where it was to be struck.
         """
+        if not hasattr(job, "origin"):
+            raise TypeError(f"run takes a job, as enqueue returns it: found {job!r}")
         orders = self._orders(job)
         self._relay.run(job, orders, deadline)
         with suppress(NoSuchJobError):  # a result_ttl of 0

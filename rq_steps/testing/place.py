@@ -41,7 +41,7 @@ class Place:
         if self.cursor is not None and self.during is None:
             raise ValueError(f"cursor belongs to during, and to nothing else: found {given[0]}")
         if self.checkpoint is None:
-            _refuse_no_name(given[0], getattr(self, given[0]))
+            refuse_no_name(given[0], getattr(self, given[0]))
         else:
             _refuse_no_count(self.checkpoint)
 
@@ -72,7 +72,12 @@ class Place:
         return step == self.during and (self.cursor is None or bool(cursor == self.cursor))
 
 
-def _refuse_no_name(option: str, name: object) -> None:
+def refuse_no_name(option: str, name: object) -> None:
+    """Refuse what is no name of a step.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
     if not isinstance(name, str):
         raise TypeError(f"{option} is the name of a step, a string: found {name!r}")
     if not name:

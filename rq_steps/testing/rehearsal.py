@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import contextmanager
 from inspect import iscoroutinefunction, unwrap
 from typing import TYPE_CHECKING, Any
@@ -24,9 +24,9 @@ from rq_steps.testing.errors import RehearsalError
 from rq_steps.testing.execution import CRASHED, FINISHED, Execution
 from rq_steps.testing.memory import Memory
 from rq_steps.testing.performance import Performance
-from rq_steps.testing.place import NeverReachedError, Place
+from rq_steps.testing.place import NeverReachedError, Place, refuse_no_name
 from rq_steps.testing.plan import Plan
-from rq_steps.testing.strikes import Crash, Failure, Interruption, Strike
+from rq_steps.testing.strikes import Crash, Failure, Interruption, Strike, refuse_no_strike
 from rq_steps.values import JSON, decode
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class Rehearsal:
 
     Raises:
         TypeError, ValueError: `job_timeout` or `serializer` is not what it has to be.
-        RehearsalError: RQ could not enqueue the job with these arguments, or it is a step.
+        RehearsalError: RQ could not enqueue the job with these arguments, or it is a step, or what
+            the continuable returned.
     """
 
     def __init__(
@@ -145,14 +146,26 @@ class Rehearsal:
 
         Raises:
             RehearsalError: it has been run already.
+            TypeError, ValueError: that is no name of a step, or `completed` no mapping.
             UnserializableError: the cursor or a result cannot be kept.
         """
+        refuse_no_name("step", step)
+        if not isinstance(completed, Mapping | None):
+            raise TypeError(
+                f"completed has results by the names of their steps, found {completed!r}: "
+                "as in completed={'validate': 10}"
+            )
         if not self._memory.is_empty:
             raise RehearsalError("start_at comes before the first run, and only once")
         self._memory.begin_at(step, cursor, completed or {})
 
     def strike(self, strike: Strike) -> None:
-        """Have this happen to the job; `interrupt`, `crash` and `fail` are made of it."""
+        """Have this happen to the job; `interrupt`, `crash` and `fail` are made of it.
+
+        Raises:
+            TypeError: it is no strike.
+        """
+        refuse_no_strike(strike)
         self._plan.strikes.append(strike)
 
     # The run
@@ -228,7 +241,7 @@ class Rehearsal:
             name = _name_of(self._function)
             raise RehearsalError(
                 f"{name} brings an event loop of its own, as in a worker: rehearse it in a test "
-                "that is no coroutine"
+                "that is no coroutine, or in a thread, by asyncio.to_thread"
             )
 
     def _note(self, execution: Execution) -> None:
@@ -263,6 +276,8 @@ class Rehearsal:
 
 def _refuse_other_than_functions(function: Callable[..., Any]) -> None:
     if not callable(function):
+        if isinstance(function, Coroutine):
+            function.close()
         raise RehearsalError(
             f"found {function!r}, which is no continuable: give the function itself, and what it "
             "is called with behind it, as in Rehearsal(process_import, 42)"

@@ -39,10 +39,18 @@ class Strike(Protocol):
 
 @dataclass(frozen=True)
 class Interruption:
-    """The job is interrupted, as by a deploy, or for another reason."""
+    """The job is interrupted, as by a deploy, or for another reason.
+
+    Raises:
+        TypeError: that is no reason.
+    """
 
     place: Place
     reason: str = STOPPING
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reason, str) or not self.reason:
+            raise TypeError(f"reason must be a string that says why, found {self.reason!r}")
 
     @property
     def call(self) -> str:
@@ -73,10 +81,19 @@ class Crash:
 
 @dataclass(frozen=True)
 class Failure:
-    """An exception is raised in the job's code."""
+    """An exception is raised in the job's code.
+
+    Raises:
+        TypeError: it is none.
+    """
 
     place: Place
     error: BaseException
+
+    def __post_init__(self) -> None:
+        is_class = isinstance(self.error, type) and issubclass(self.error, BaseException)
+        if not (is_class or isinstance(self.error, BaseException)):
+            raise TypeError(f"fail raises an exception, as OSError(...): found {self.error!r}")
 
     @property
     def call(self) -> str:
@@ -84,6 +101,19 @@ class Failure:
 
     def hit(self, victim: Victim) -> Departure:
         raise self.error
+
+
+def refuse_no_strike(strike: object) -> None:
+    """Refuse what befalls nobody.
+
+    Raises:
+        TypeError: it is a place, a name, or the class of a strike.
+    """
+    if isinstance(strike, type) or not callable(getattr(strike, "hit", None)):
+        raise TypeError(
+            "a strike is an Interruption(place), Crash(place) or Failure(place, error): "
+            f"found {strike!r}"
+        )
 
 
 def _written(place: Place) -> str:

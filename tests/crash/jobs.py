@@ -137,6 +137,11 @@ def hang(scene: Scene) -> None:
     threading.Event().wait()
 
 
+def give_up(scene: Scene) -> None:
+    """No error that is resumed."""
+    raise SystemExit("out of order")
+
+
 def nothing(scene: Scene) -> None:
     pass
 
@@ -153,6 +158,7 @@ HAPPENINGS: dict[str, Callable[[Scene], None]] = {
         hold_and_fail,
         hold_each_time,
         hang,
+        give_up,
         nothing,
         Scene.hold,
     )
@@ -281,3 +287,18 @@ def keep_busy(folder: str) -> None:
 def tell(job: Job, connection: Redis, kind: type[BaseException], error: Any, _: Any) -> None:
     """A failure callback. The folder is the job's first argument."""
     Scene(job.args[0]).write("told", f"{kind.__name__}: {error}")
+
+
+def finished_slowly(job: Job, connection: Redis, result: object) -> None:
+    """A success callback that waits for the test."""
+    _call_back_slowly(Scene(job.args[0]))
+
+
+def failed_slowly(job: Job, connection: Redis, *error: object) -> None:
+    """A failure callback that does."""
+    _call_back_slowly(Scene(job.args[0]))
+
+
+def _call_back_slowly(scene: Scene) -> None:
+    scene.write("told", str(os.getpid()))
+    scene.hold()

@@ -178,6 +178,23 @@ def test_where_redis_comes_back_without_its_data_the_job_is_gone_and_the_worker_
     assert running.running
 
 
+def test_a_worker_whose_horse_died_meanwhile_works_on_where_the_job_is_gone(
+    worker: Workers, forgetful_server: PrivateServer, scene: Scene
+) -> None:
+    queue = queue_on(forgetful_server)
+    job = queue.enqueue(import_rows, str(scene.folder), "hold")
+    running = worker(url=forgetful_server.url)
+    wait_for_item(scene)
+    forgetful_server.kill()
+    running.kill_horse()
+    running.wait_for_output(WAITS)
+    forgetful_server.start()
+    next_job = queue.enqueue(import_rows, str(scene.folder))
+    wait_for_end(queue, next_job.id)
+    assert running.running
+    assert not queue.connection.exists(job.key)
+
+
 def test_a_worker_that_redis_has_forgotten_makes_itself_known_again(
     worker: Workers, forgetful_server: PrivateServer
 ) -> None:

@@ -120,3 +120,33 @@ def test_a_continuable_below_a_decorator_of_ones_own_is_interrupted(
     work_once(connection)
     assert job.is_finished
     assert course.visited == ["0", "1"]
+
+
+def test_a_continuable_in_a_partial_is_interrupted(
+    queue: Queue, connection: Redis, course: Course
+) -> None:
+    """RQ pickles it, as an object of the user's own."""
+    job = queue.enqueue(functools.partial(functools.partial(jobs.travelling)))
+    for number in range(4):
+        assert course.visited == [str(each) for each in range(number)]
+        work_once(connection, worker_class=OURS)
+    assert job.return_value() == "arrived"
+
+
+class Inner:
+    """An object that is called."""
+
+    @continuable
+    def __call__(self) -> None:
+        jobs.two(jobs.stop)
+
+
+def test_a_continuable_that_an_object_is_called_by_is_interrupted(
+    queue: Queue, connection: Redis, course: Course
+) -> None:
+    job = queue.enqueue(Inner())
+    work_once(connection)
+    assert job.is_queued
+    work_once(connection)
+    assert job.is_finished
+    assert course.visited == ["0", "1"]

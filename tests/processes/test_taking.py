@@ -52,6 +52,21 @@ def test_a_job_that_comes_together_with_sigterm_is_not_lost(
     assert_untouched(running, queue, job.id)
 
 
+def test_a_server_that_does_not_tell_its_version_has_its_jobs_done(
+    worker: Workers, queue: Queue, connection: Redis, redis_url: str
+) -> None:
+    """As where an ACL denies INFO, and in fakeredis: RQ then takes a job of one queue as it takes
+    those of several, past the intermediate queue."""
+    connection.acl_setuser(
+        "untold", enabled=True, nopass=True, keys="*", channels="*", commands=["+@all", "-info"]
+    )
+    job = queue.enqueue(jobs.isolated)
+    untold = redis_url.replace("//", "//untold:none@")
+    assert worker(burst=True, url=untold).wait() == 0
+    assert status(job) == "finished"
+    connection.acl_deluser("untold")
+
+
 @one_queue_or_two
 def test_sigterm_to_a_worker_that_has_just_taken_a_job_puts_the_job_back(
     queues: list[str], worker: Workers, queue: Queue, connection: Redis

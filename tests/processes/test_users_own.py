@@ -6,13 +6,15 @@ import pytest
 from rq import Queue
 from rq.job import Job
 
+from rq_steps import ContinuableWorkerMixin
 from tests.processes import users_own
+from tests.processes.classes import TheirWorker
 from tests.processes.course import OURS, Course, wait_until_told_to_stop
 from tests.processes.jobs import plain
 from tests.redis.scene import completed, cursor, failure, head
-from tests.workers import Workers
+from tests.workers import Workers, wait_until
 
-REFUSED = "InvalidStepError: a step was called from another process than its continuable's"
+REFUSED = "from another process than its continuable's"
 
 
 def test_steps_are_refused_in_a_forked_process_and_the_record_is_its_parents(
@@ -20,13 +22,31 @@ def test_steps_are_refused_in_a_forked_process_and_the_record_is_its_parents(
 ) -> None:
     job = queue.enqueue(users_own.fork)
     assert worker().wait() == 0
-    actions = ["call_a_step", "save", "set_cursor", "interrupt"]
-    assert course.visited == [f"{action}: {REFUSED}" for action in actions]
+    assert course.visited == [
+        f"call_a_step: InvalidStepError: step 'another_step' was called {REFUSED}",
+        *(
+            f"{action}: InvalidStepError: a Step was used {REFUSED}"
+            for action in ("save", "set_cursor", "interrupt")
+        ),
+    ]
     assert job.get_status() == "queued"
     assert cursor(job) == 2
     assert worker(burst=True).wait() == 0
     assert job.return_value() == 2
     assert completed(job) == [{"name": "count_beside_children", "result": 2}]
+
+
+@pytest.mark.parametrize("worker_class", ["rq_steps.Worker", "rq_steps.SimpleWorker", "rq.Worker"])
+@pytest.mark.parametrize(("how", "status"), [("exit", 0), ("raise", 1), ("return", 0)])
+def test_a_forked_process_that_leaves_the_job_as_its_parent_would_does_not_end_it(
+    worker: Workers, queue: Queue, course: Course, worker_class: str, how: str, status: int
+) -> None:
+    job = queue.enqueue(users_own.fork_and_forget_to_exit, 3, how)
+    worker(worker_class=worker_class)
+    wait_until(lambda: job.get_status() in ("finished", "failed"), "the job does not end")
+    assert job.return_value() == [status] * 3
+    assert head(job)["executions"] == 1
+    assert course.visited == ["0", "1", "2"]
 
 
 def test_sigterm_to_a_process_that_a_job_has_forked_does_not_stop_its_simple_worker(
@@ -37,6 +57,16 @@ def test_sigterm_to_a_process_that_a_job_has_forked_does_not_stop_its_simple_wor
     assert [job.return_value() for job in jobs] == [3, 3]
     assert [head(job)["executions"] for job in jobs] == [1, 1]
     assert course.visited == ["0", "1", "2"] * 2
+
+
+def test_the_mixin_is_refused_behind_rqs_own_worker() -> None:
+    """Its methods would be hidden, and the worker a stock one that nobody takes for one."""
+    with pytest.raises(TypeError) as told:
+        type("Mine", (TheirWorker, ContinuableWorkerMixin), {})
+    assert str(told.value) == (
+        "Mine: ContinuableWorkerMixin comes after RQ's Worker: write it first, "
+        "as in class Mine(ContinuableWorkerMixin, TheirWorker)"
+    )
 
 
 # A spawned work-horse shares no memory: its worker cannot know that it runs a plain job.

@@ -114,6 +114,33 @@ def die() -> None:
     kill_itself()
 
 
+def leave(how: str) -> None:
+    """As people leave a process that they have forked; `os._exit` is what they should call."""
+    if how == "exit":
+        sys.exit(0)
+    if how == "raise":
+        raise LookupError("in a child")
+
+
+@step
+def rows_beside_a_child(step: Step, count: int, how: str) -> list[int]:
+    """The exit status of a child, in each row."""
+    statuses = []
+    for row in step.each(range(count)):
+        child = os.fork()
+        if child == 0:
+            leave(how)
+            return []
+        statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        visit(row)
+    return statuses
+
+
+@continuable(save_every=0)
+def fork_and_forget_to_exit(count: int, how: str) -> list[int]:
+    return rows_beside_a_child(count, how)
+
+
 def exit_on_sigterm() -> str:
     """A plain job that takes SIGTERM for its own end."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))

@@ -106,6 +106,31 @@ def test_an_error_in_code_outside_the_steps_is_resumed_too(connection: Redis, qu
     assert visits == [0, 1, "between the steps", "between the steps"]
 
 
+class Dumb(Exception):
+    """It cannot be told."""
+
+    def __str__(self) -> str:
+        raise LookupError("no message")
+
+
+class Collecting(Exception):
+    """It is no group, and has something that is called as that of a group."""
+
+    def exceptions(self) -> list[str]:
+        return []
+
+
+@pytest.mark.parametrize("kind", [Dumb, Collecting])
+def test_an_error_of_an_odd_class_is_resumed_too(
+    connection: Redis, queue: Queue, kind: type[Exception]
+) -> None:
+    job = queue.enqueue(import_rows, 2)
+    fail_at("report", kind())
+    work(connection)
+    assert job.is_finished
+    assert kind.__name__ in head(job)["error"]
+
+
 def test_an_error_that_is_resumed_is_no_failure(connection: Redis, queue: Queue) -> None:
     job = queue.enqueue(import_rows, 4, on_failure=Callback(note_failure), retry=Retry(max=1))
     fail_at(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -118,6 +119,12 @@ def test_live_jobs_that_have_not_been_entered_say_so(server: PrivateServer) -> N
     with pytest.raises(RuntimeError, match="not begun yet"):
         _ = live_jobs.outputs
     assert not hasattr(live_jobs, "queues")
+
+
+def test_what_is_no_job_is_not_run(live_jobs: LiveJobs) -> None:
+    function: Any = plain
+    with pytest.raises(TypeError, match=r"^run takes a job, as enqueue returns it: found <fun"):
+        live_jobs.run(function)
 
 
 def test_a_failed_job_is_over(live_jobs: LiveJobs) -> None:

@@ -313,6 +313,38 @@ def test_a_start_in_the_middle_comes_first() -> None:
         rehearsal.start_at("load")
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"step": process}, "step is the name of a step, a string: found <function "),
+        (
+            {"step": "load", "completed": ["validate"]},
+            (
+                "completed has results by the names of their steps, found ['validate']: "
+                "as in completed={'validate': 10}"
+            ),
+        ),
+    ],
+)
+def test_a_start_in_the_middle_is_told_by_names(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(TypeError) as refusal:
+        rehearsed().start_at(**given)
+    assert str(refusal.value).startswith(told)
+
+
+@pytest.mark.parametrize("strike", ["load", Place(during="load"), Crash])
+def test_what_is_no_strike_is_refused(strike: Any) -> None:
+    with pytest.raises(TypeError, match=r"^a strike is an Interruption\(place\), Crash"):
+        rehearsed().strike(strike)
+
+
+@pytest.mark.parametrize("error", ["boom", None, str])
+def test_what_cannot_be_raised_is_refused(error: Any) -> None:
+    """Or Python's own error would be raised, and the job resumed after that."""
+    with pytest.raises(TypeError, match=r"^fail raises an exception, as .*: found "):
+        rehearsed().fail(error, during="load")
+
+
 def test_max_runtime_goes_by_the_rehearsals_clock() -> None:
     @continuable(max_runtime=timedelta(hours=1))
     def slow(count: int) -> None:
@@ -480,6 +512,15 @@ def test_the_result_of_a_call_is_refused() -> None:
     )
 
 
+def test_a_continuable_that_was_called_by_mistake_is_refused() -> None:
+    @continuable
+    async def crawl() -> None: ...
+
+    for given, found in ((process(3), "found '3 valid'"), (crawl(), "found <coroutine object ")):
+        with pytest.raises(RehearsalError, match=f"{found}.*: give the function itself"):
+            Rehearsal(given)  # type: ignore[arg-type]  # it is what is refused
+
+
 def test_a_step_is_refused_and_not_run() -> None:
     ran = []
 
@@ -520,6 +561,14 @@ def test_a_job_that_never_ends_is_told_of() -> None:
         (lambda: rehearsed().interrupt(), "one of after, during and checkpoint"),
         (lambda: rehearsed().crash(after="a", during="b"), "one of after, during and checkpoint"),
         (lambda: rehearsed().clock.advance(-1), "by must be finite and not negative"),
+        (
+            lambda: rehearsed().interrupt(after="load", reason=""),
+            "a string that says why, found ''",
+        ),
+        (
+            lambda: rehearsed().fail("no disk", after="load"),  # type: ignore[arg-type]  # refused
+            "fail raises an exception, as .*: found 'no disk'",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(misuse: Callable[[], object], message: str) -> None:

@@ -252,7 +252,7 @@ def test_an_async_job_is_refused_where_a_loop_runs_already() -> None:
     async def in_a_loop() -> None:
         Rehearsal(crawl, 1).run()
 
-    with pytest.raises(Exception, match="crawl brings an event loop of its own"):
+    with pytest.raises(Exception, match=r"crawl brings an event loop .*asyncio\.to_thread"):
         asyncio.run(in_a_loop())
 
 
@@ -444,6 +444,26 @@ def test_however_a_check_fails_the_point_is_named(leave: Callable[[str], object]
 
     with pytest.raises(AssertionError, match=r"interrupted at checkpoint 1.*\n.*: not right"):
         everywhere(partial(Rehearsal, import_rows, 3), check)
+
+
+def test_a_check_that_has_to_be_awaited_is_refused() -> None:
+    async def check(rehearsal: Rehearsal) -> None:
+        raise AssertionError
+
+    with pytest.raises(AssertionError, match="TypeError: check is an `async def`"):
+        everywhere(partial(Rehearsal, import_rows, 3), check)
+
+
+def test_a_check_may_answer_with_a_truth_of_numpys() -> None:
+    truth = type("bool_", (int,), {})
+    everywhere(partial(Rehearsal, import_rows, 3), lambda _: truth(1))
+    with pytest.raises(AssertionError, match="check returned False"):
+        everywhere(partial(Rehearsal, import_rows, 3), lambda _: truth(0))
+
+
+@pytest.mark.parametrize("empty", [None, 0, "", []])
+def test_a_check_that_answers_with_nothing_has_found_no_fault(empty: object) -> None:
+    everywhere(partial(Rehearsal, import_rows, 3), lambda _: empty)
 
 
 @pytest.mark.parametrize("right_for", [0, 1, 2])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rq_steps import InvalidStepError, Step, step
 from rq_steps.errors import Interrupt
 from rq_steps.record import SourceMark
-from rq_steps.sources import AsyncSource, async_source_of, batches, numbered
+from rq_steps.sources import AsyncSource, async_source_of, batches, chain, numbered
 from tests.unit.async_law import (
     Answers,
     Body,
@@ -211,6 +211,25 @@ def test_the_loop_itself_may_be_closed(kind: Callable[[int], Any], job: Job) -> 
 
 
 @KINDS
+@pytest.mark.parametrize("length", [0, 3])
+def test_a_loop_that_was_never_begun_is_warned_of_when_its_step_completes(
+    length: int, kind: Callable[[int], Any], job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def forgetful(step: Step) -> None:
+        step.each(kind(length))
+
+    async def body(step: Step) -> None:
+        async for _ in step.each(kind(length)):
+            pass
+
+    execute(job, forgetful)
+    assert "step 'visit': step.each was never asked for an item" in caplog.text
+    caplog.clear()
+    execute(Job(), body)
+    assert caplog.text == ""
+
+
+@KINDS
 def test_user_code_that_swallows_the_interrupt_gets_no_further_item(
     kind: Callable[[int], Any], job: Job
 ) -> None:
@@ -285,6 +304,25 @@ def test_an_error_in_the_source_leaves_the_item_before_it_done(job: Job) -> None
 
     assert isinstance(execute(job, body).error, OSError)
     assert job.cursor == 3
+
+
+@KINDS
+def test_a_loop_whose_checkpoint_raised_is_not_taken_for_ended(
+    kind: Callable[[int], Any], job: Job
+) -> None:
+    def fail(execution: object) -> None:
+        raise ConnectionError
+
+    async def body(step: Step) -> None:
+        items = step.each(kind(3))
+        assert await anext(items) == 0
+        job.call()
+        with pytest.raises(ConnectionError):
+            await anext(items)
+        with pytest.raises(InvalidStepError, match="the rest would be lost"):
+            await anext(items)
+
+    assert execute(job, body, fail).error is None
 
 
 def test_while_a_source_looks_for_the_next_item_the_one_before_it_is_done(job: Job) -> None:
@@ -455,6 +493,65 @@ def test_for_over_an_async_source_is_refused_and_leaves_the_cursor(job: Job) -> 
     assert isinstance(error, TypeError)
     assert str(error) == "step.each over an async iterable is looped over with `async for`"
     assert job.cursor == 0
+
+
+class Opened(AsyncSource[int]):
+    """Its `open` gives what it was given."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def open(self, cursor: Any) -> Any:
+        return self.given
+
+
+async def pairs() -> list[tuple[int, int]]:
+    return [(7, 1)]
+
+
+@pytest.mark.parametrize("wrap", [chain, lambda source: source])
+@pytest.mark.parametrize(
+    ("given", "found"), [(None, "None"), ([(7, 1)], "list"), (pairs(), "coroutine")]
+)
+def test_a_source_whose_open_gives_nothing_for_async_for_is_an_error_that_names_it(
+    given: Any, found: str, wrap: Any, job: Job
+) -> None:
+    async def body(step: Step) -> Any:
+        return [item async for item in step.each(wrap(Opened(given)))]
+
+    error = execute(job, body).error
+    assert isinstance(error, TypeError)
+    assert str(error) == f"Opened: open has to give an async iterator, found {found}"
+
+
+@pytest.mark.parametrize("wrap", [lambda source: source, lambda source: batches(source, 1)])
+def test_a_cursor_that_is_changed_in_place_is_refused_before_an_item_is_skipped(
+    wrap: Any, job: Job
+) -> None:
+    class Moving(AsyncSource[int]):
+        async def open(self, cursor: Any) -> AsyncIterator[tuple[int, Any]]:
+            place = [0]
+            for item in range(3):
+                place[0] += 1
+                yield item, place
+
+    visited = []
+
+    async def body(step: Step) -> None:
+        async for item in step.each(wrap(Moving())):
+            visited.append(item)
+
+    error = execute(job, body).error
+    assert isinstance(error, InvalidStepError)
+    assert "found the same list behind two items, [2]" in str(error)
+    assert len(visited) == 1
+
+
+def test_the_class_of_an_async_source_is_refused(job: Job) -> None:
+    async def body(step: Step) -> None:
+        step.each(Pages)  # type: ignore[call-overload]  # it is what is refused
+
+    assert str(execute(job, body).error) == "found the class Pages, which cannot be iterated"
 
 
 @pytest.mark.parametrize("source", [[1, 2], iter([1, 2]), numbered([1, 2])])

@@ -346,7 +346,7 @@ def test_a_step_within_a_step_is_refused(job: Job, plain: Plain) -> None:
         plain("inner")
 
     assert message(job.execute(outer)) == (
-        "step 'inner' is nested inside step 'outer': one at a time"
+        "step 'inner' is nested inside step 'outer', or called beside it: one at a time"
     )
     assert plain.ran == []
 
@@ -1129,7 +1129,9 @@ def test_two_async_steps_at_once_are_refused(job: Job) -> None:
         await asyncio.gather(one(), other())
 
     execution = job.execute(lambda: asyncio.run(steps()))
-    assert message(execution) == "step 'other' is nested inside step 'one': one at a time"
+    assert message(execution).startswith(
+        "step 'other' is nested inside step 'one', or called beside"
+    )
     assert "other" not in ran
     assert job.names in ([], ["one"])
 

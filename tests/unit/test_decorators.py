@@ -527,7 +527,8 @@ def test_two_steps_that_are_awaited_at_once_are_refused() -> None:
     async def at_once() -> None:
         await asyncio.gather(awaited(1), awaited.with_options(name="other")(2))
 
-    with pytest.raises(InvalidStepError, match="step 'other' is nested inside step 'awaited'"):
+    message = "step 'other' is nested inside step 'awaited', or called beside it: one at a time"
+    with pytest.raises(InvalidStepError, match=message):
         asyncio.run(at_once())
 
 
@@ -538,6 +539,26 @@ def test_a_step_is_refused_in_another_thread_than_its_continuables() -> None:
         "step 'double' was called from another thread than its continuable's: it would not count"
     )
     assert in_thread(lambda: double(2)) == 4
+
+
+def test_a_step_is_refused_in_a_context_that_knows_nothing_of_its_continuable() -> None:
+    with continuing(keeper=Attended()), pytest.raises(InvalidStepError) as refusal:
+        contextvars.Context().run(double, 2)
+    assert str(refusal.value) == (
+        "step 'double' was called in another context than its continuable's: it would not count"
+    )
+    assert contextvars.Context().run(double, 2) == 4
+
+
+def test_an_async_step_is_refused_in_a_task_that_knows_nothing_of_its_continuable() -> None:
+    async def in_a_task_of_its_own() -> None:
+        await contextvars.Context().run(asyncio.get_running_loop().create_task, awaited(1))
+
+    with (
+        continuing(keeper=Attended()),
+        pytest.raises(InvalidStepError, match="step 'awaited' was called in another context"),
+    ):
+        asyncio.run(in_a_task_of_its_own())
 
 
 def test_a_continuable_is_refused_in_another_thread_than_the_jobs() -> None:

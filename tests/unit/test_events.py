@@ -153,6 +153,29 @@ class Lines:
         return "[1,\n     2]"
 
 
+class Dumb(Exception):
+    def __str__(self) -> str:
+        raise LookupError("no message")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (Errored("42", None, None, None, Dumb(), None), "not resumed: <Dumb>"),
+        (Interrupted("42", "rows", Dumb(), None, "stopping", 0.0), "cursor <Dumb> (stopping)"),
+        (StepStarted("42", "rows", Dumb(), True), "resumed from cursor <Dumb>"),
+    ],
+)
+def test_a_turn_is_told_of_an_error_or_a_cursor_whose_own_methods_fail(
+    caplog: pytest.LogCaptureFixture, event: Event, line: str
+) -> None:
+    publish(event)
+    [record] = caplog.records
+    assert record.getMessage().endswith(line)
+
+
 @pytest.mark.parametrize(
     ("where", "words"),
     [

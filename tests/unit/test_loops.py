@@ -8,7 +8,7 @@ import signal
 import threading
 from array import array
 from collections import ChainMap, OrderedDict, UserDict, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from itertools import count, islice
@@ -16,6 +16,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 from unittest.mock import MagicMock
+from weakref import ReferenceType, ref
 
 import pytest
 
@@ -576,6 +577,52 @@ def test_a_loop_that_is_never_begun_is_at_its_beginning(kind: Callable[..., Any]
     assert job.execute(visit).result == 0
 
 
+UNASKED = "Job a job: step 'visit': step.each was never asked for an item"
+
+
+@KINDS
+def test_a_loop_that_was_never_begun_is_warned_of_when_its_step_completes(
+    kind: Callable[..., Any], job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        map(print, step.each(sized(kind, 3)))
+
+    assert job.execute(visit).error is None
+    assert [each.getMessage() for each in caplog.records if UNASKED in each.getMessage()] == [
+        f"{UNASKED}, and does nothing until it is looped over"
+    ]
+    assert job.names == ["visit"]
+
+
+@KINDS
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_loop_over_nothing_or_that_was_left_is_not_warned_of(
+    length: int, kind: Callable[..., Any], job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(sized(kind, length)):
+            break
+
+    assert job.execute(visit).error is None
+    assert job.names == ["visit"]
+    assert "never asked" not in caplog.text
+
+
+@KINDS
+def test_a_step_that_did_not_complete_is_not_told_that_it_did_not_loop(
+    kind: Callable[..., Any], job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(sized(kind, 3))
+        step.interrupt()
+
+    assert job.execute(visit).departure is not None
+    assert "never asked" not in caplog.text
+
+
 @KINDS
 def test_user_code_that_swallows_the_interrupt_gets_no_further_item(
     kind: Callable[..., Any], job: Job
@@ -787,7 +834,17 @@ def test_a_loop_that_is_closed_leaves_the_item_in_hand_undone(job: Job) -> None:
     assert job.cursor == 1
 
 
-def test_a_generator_that_was_left_is_let_go_of_with_the_step(job: Job) -> None:
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda items: items,
+        lambda items: batches(items, 2),
+        numbered,
+        chain,
+        lambda items: nested([1], lambda _: items),
+    ],
+)
+def test_a_generator_that_was_left_is_let_go_of_with_the_step(wrap: Any, job: Job) -> None:
     closed = []
 
     def reading() -> Iterator[int]:
@@ -798,12 +855,36 @@ def test_a_generator_that_was_left_is_let_go_of_with_the_step(job: Job) -> None:
 
     @step
     def visit(step: Step) -> None:
-        for _ in step.each(reading()):
+        for _ in step.each(wrap(reading())):
             break
 
     with no_garbage_collection():
         job.execute(visit)
         assert closed
+
+
+class Row:
+    """Not a number, which nobody lets go of."""
+
+
+@pytest.mark.parametrize("wrap", [lambda rows: batches(rows, 2), numbered, chain])
+def test_the_items_that_a_loop_had_read_are_let_go_of_with_the_step(wrap: Any, job: Job) -> None:
+    read: list[ReferenceType[Row]] = []
+
+    def rows() -> Iterator[Row]:
+        for _ in range(3):
+            row = Row()
+            read.append(ref(row))
+            yield row
+
+    @step
+    def visit(step: Step) -> None:
+        for _ in step.each(wrap(rows())):
+            break
+
+    with no_garbage_collection():
+        job.execute(visit)
+        assert [row() for row in read] == [None] * len(read)
 
 
 class Flaky:
@@ -846,6 +927,26 @@ def test_a_source_that_raised_is_not_taken_for_ended(make: Callable[[], Any], jo
     assert job.execute(visit).error is None
 
 
+@pytest.mark.parametrize("kind", [list, tuple, Column, json_lines, Numbers])
+def test_a_loop_whose_checkpoint_raised_is_not_taken_for_ended(
+    kind: Callable[..., Any], job: Job
+) -> None:
+    def fail(execution: object) -> None:
+        raise ConnectionError
+
+    @step
+    def visit(step: Step) -> None:
+        items = iter(step.each(sized(kind, 3)))
+        assert next(items) == 0
+        job.call()
+        with pytest.raises(ConnectionError):
+            next(items)
+        with pytest.raises(InvalidStepError, match="the rest would be lost"):
+            next(items)
+
+    assert job.execute(visit, fail).error is None
+
+
 class NoSuchPlace(InvalidStepError):
     pass
 
@@ -880,7 +981,10 @@ def test_an_error_that_names_its_step_is_left_as_it_is(job: Job) -> None:
         step.each(Calling())
 
     error = job.execute(outer).error
-    assert str(error) == "step 'inner' is nested inside step 'outer': one at a time"
+    assert (
+        str(error)
+        == "step 'inner' is nested inside step 'outer', or called beside it: one at a time"
+    )
 
 
 class Reader:
@@ -1210,6 +1314,105 @@ def test_a_contract_that_is_no_json_is_refused_before_the_first_item(job: Job) -
     error = job.execute(visit).error
     assert isinstance(error, TypeError)
     assert "is not JSON serializable" in str(error)
+
+
+class Opened(Source[int]):
+    """Its `open` gives what it was given."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def open(self, cursor: Any) -> Any:
+        return self.given
+
+
+WRAPPED = pytest.mark.parametrize(
+    "wrap", [chain, lambda source: source, lambda source: batches(source, 1)]
+)
+
+
+@WRAPPED
+def test_a_source_whose_open_gives_a_list_is_looped_over_once(wrap: Any, job: Job) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        return list(step.each(wrap(Opened([(7, 1), (8, 2)]))))
+
+    assert job.execute(visit).result in ([7, 8], [[7], [8]])
+
+
+async def asynchronous() -> AsyncIterator[tuple[int, int]]:
+    yield 7, 1
+
+
+@WRAPPED
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "Opened: open has to give an iterator, found None"),
+        (
+            asynchronous(),
+            "iterator, found async_generator, which is for an AsyncSource",
+        ),
+    ],
+)
+def test_a_source_whose_open_gives_nothing_to_iterate_is_an_error_that_names_it(
+    given: Any, message: str, wrap: Any, job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> Any:
+        return list(step.each(wrap(Opened(given))))
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert message in str(error)
+
+
+class Moving(Source[int]):
+    """Changes its cursor in place, which moves it before the item is done."""
+
+    def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
+        place = dict(cursor or {"done": 0})
+        for item in range(place["done"], 5):
+            place["done"] += 1
+            yield item, place
+
+
+@WRAPPED
+def test_a_cursor_that_is_changed_in_place_is_refused_before_an_item_is_skipped(
+    wrap: Any, job: Job
+) -> None:
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(wrap(Moving())):
+            visited.append(item)
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == (
+        "found the same dict behind two items, {'done': 2}: a source gives a new cursor each time"
+    )
+    assert visited in ([0], [[0]])
+
+
+def test_a_source_that_needs_no_cursor_may_give_none(job: Job) -> None:
+    waiting = deque([1, 2, 3])
+
+    class Inbox(Source[int]):
+        def open(self, cursor: Any) -> Iterator[tuple[int, None]]:
+            while waiting:
+                yield waiting.popleft(), None
+
+    visited = []
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(Inbox()):
+            visited.append(item)
+
+    job.execute_until_done(visit)
+    assert visited == [1, 2, 3]
 
 
 @pytest.mark.parametrize("checkpoint", [True, False])

@@ -134,10 +134,21 @@ def test_a_key_that_is_not_among_the_columns_of_the_query_is_an_error(connection
     )
 
 
-def test_rows_that_do_not_tell_their_key_are_refused(connection: Any) -> None:
-    connection.row_factory = lambda cursor, row: object()
-    with pytest.raises(InvalidStepError, match="its rows are of type object, and do not tell"):
-        list(query(ALL, connection, key="id"))
+@pytest.mark.parametrize("row", [object(), 5, "5", b"5"])
+def test_rows_that_do_not_tell_their_key_are_refused(row: object, connection: Any) -> None:
+    connection.row_factory = lambda *_: row
+    found = f"its rows are of type {type(row).__name__}, and do not tell"
+    with pytest.raises(InvalidStepError, match=found):
+        list(query("SELECT id FROM users WHERE id = 1", connection, key="id"))
+
+
+@pytest.mark.parametrize(
+    ("params", "found"), [(5, "int"), ("5", "str"), (b"5", "bytes"), ({5}, "set")]
+)
+def test_parameters_are_a_sequence_or_a_mapping(params: Any, found: str, connection: Any) -> None:
+    with pytest.raises(TypeError) as refusal:
+        query("SELECT id FROM users WHERE id > ?", connection, params, key="id")
+    assert str(refusal.value) == f"query takes params as a sequence or a mapping, found {found}"
 
 
 # Keys in which rows could be skipped
@@ -236,6 +247,31 @@ def test_a_pool_is_given_its_connection_back_after_each_page(connection: Any) ->
 
     for _ in query(ALL, from_pool, key="id", page=3):
         assert out == 0
+
+
+class Pool:
+    """Of one connection, as psycopg's pools are; and as theirs it begins a transaction."""
+
+    def __init__(self, connection: Any) -> None:
+        self.free = [connection]
+
+    def getconn(self) -> Any:
+        connection = self.free.pop()
+        connection.execute("BEGIN")
+        return connection
+
+    def putconn(self, connection: Any) -> None:
+        assert not connection.in_transaction
+        self.free.append(connection)
+
+
+def test_a_connection_is_put_back_into_the_pool_that_it_is_got_from(connection: Any) -> None:
+    pool = Pool(connection)
+    for _ in query(ALL, pool.getconn, key="id", page=3):
+        assert pool.free == [connection]
+    with pytest.raises(sqlite3.OperationalError):
+        list(query("SELECT nothing", pool.getconn, key="id"))
+    assert pool.free == [connection]
 
 
 def test_a_transaction_of_the_users_is_left_open(connection: Any, job: Job) -> None:

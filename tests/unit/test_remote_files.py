@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gc
 import gzip
 import io
@@ -93,6 +94,11 @@ def tarred(content: bytes) -> bytes:
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
     return file.getvalue()
+
+
+def zstd(content: bytes) -> bytes:
+    packed: bytes = import_module("zstandard").compress(content)
+    return packed
 
 
 def go_on_late(source: Callable[[], Source[Any]], served: Served) -> tuple[Any, int]:
@@ -216,6 +222,13 @@ def test_an_execution_asks_for_the_size_and_opens_a_file_once_and_once_more_for_
         file.requests.clear()
 
 
+def test_a_header_takes_no_more_than_the_first_part(web: Web) -> None:
+    file = web.serve("numbers.csv", codecs.BOM_UTF8 + NUMBERS)
+    rows = csv_dicts(web.url_of("numbers.csv")).open(None)
+    assert next(rows)[0]["number"] == "00000000"
+    assert [request.begin for request in file.requests] == [0, 0, 65_536]  # HEAD and two parts
+
+
 def test_a_chain_looks_at_each_of_its_files_once_and_opens_those_that_are_left(
     web: Web, job: Job
 ) -> None:
@@ -321,6 +334,24 @@ def test_what_a_file_system_has_listed_before_does_not_count() -> None:
     for content in (CONTACTS, CONTACTS * 2):
         fsspec.filesystem("remembering").pipe("/contacts.csv", content)
         assert csv_dicts("remembering://contacts.csv").total == len(content)
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_an_archive_that_was_replaced_is_opened_anew_where_the_source_outlives_an_execution(
+    pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(pack(NUMBERS))
+    source = csv_dicts(f"{pack.__name__[:3]}://contacts.csv::{path}")
+    rows = iter(source)
+    assert next(rows)["number"] == "00000000"
+    (tmp_path / "new").write_bytes(pack(b"name\nEve\n"))
+    (tmp_path / "new").replace(path)
+    visited: list[Any] = []
+    visiting(Job(), lambda: source, visited)
+    assert visited == list(source) == [{"name": "Eve"}]
+    gc.collect()
+    assert len(list(rows)) == COUNT - 1
 
 
 def read_while_it_shrinks(given: Any, file: Served) -> None:
@@ -459,12 +490,45 @@ def test_an_open_file_of_fsspec_has_options_of_its_own(web: Web) -> None:
     assert csv_dicts(opened).total == len(CONTACTS)
 
 
-def test_what_fsspec_decompresses_is_read_on_from_its_beginning(web: Web) -> None:
-    web.serve("contacts", gzip.compress(CONTACTS))
-    opened = fsspec.open(web.url_of("contacts"), compression="gzip")
+@pytest.mark.parametrize(
+    ("pack", "compression"), [(gzip.compress, "gzip"), (zipped, "zip"), (zstd, "zstd")]
+)
+def test_what_fsspec_decompresses_is_read_on_from_its_beginning(
+    pack: Callable[[bytes], bytes], compression: str, web: Web
+) -> None:
+    web.serve("contacts", pack(CONTACTS))
+    opened = fsspec.open(web.url_of("contacts"), compression=compression)
     assert names(opened) == NAMES
     assert_law(lambda: in_blocks(csv_dicts(opened), 7))
     assert csv_dicts(opened).total is None
+
+
+@pytest.mark.parametrize(
+    ("make", "compression"),
+    [
+        (lambda: gzip.compress(CONTACTS)[:-10], "gzip"),
+        (lambda: b"<html>", "gzip"),
+        (lambda: lzma.compress(CONTACTS)[:-10], "xz"),
+        (lambda: zipped(CONTACTS)[:-10], "zip"),
+        (lambda: b"<html>", "zstd"),
+        (lambda: zstd(NUMBERS)[:-1000], "zstd"),
+        (lambda: zstd(NUMBERS) + zstd(NUMBERS)[:-1], "zstd"),
+    ],
+    ids=["cut gzip", "no gzip", "cut xz", "cut zip", "no zstd", "cut zstd", "cut frame"],
+)
+def test_what_fsspec_cannot_decompress_is_named(
+    make: Callable[[], bytes], compression: str, web: Web
+) -> None:
+    web.serve("contacts", make())
+    url = web.url_of("contacts")
+    with pytest.raises(OSError, match=f"^{url} cannot be decompressed: "):
+        list(lines(fsspec.open(url, compression=compression), bad="hand_out"))
+
+
+def test_the_frames_of_a_zstd_file_are_one_file(web: Web) -> None:
+    web.serve("numbers", zstd(b"1\n") + zstd(NUMBERS) + zstd(b"") + zstd(b"2\n"))
+    opened = fsspec.open(web.url_of("numbers"), compression="zstd")
+    assert len(list(lines(opened))) == 1 + 1 + COUNT + 1
 
 
 def test_several_files_of_fsspec_are_nested(web: Web) -> None:
@@ -625,12 +689,12 @@ def test_what_is_like_a_file_is_a_file(
         assert csv_dicts(file).total == (None if open_one is in_an_archive else len(CONTACTS))
 
 
-def test_a_member_of_a_packed_archive_is_named_by_what_it_is() -> None:
-    packed = io.BytesIO(gzip.compress(tarred(b"{")))
-    with tarfile.open(fileobj=packed) as archive:
-        member: Any = archive.extractfile("contacts.csv")
-        with pytest.raises(BadRecordError, match=r"^a ExFileObject, line 1: "):
-            list(jsonl(member))
+def test_a_file_without_a_name_is_named_by_what_it_is() -> None:
+    class Member(io.BytesIO):
+        name = ""  # so tarfile has it, where the archive is packed
+
+    with pytest.raises(BadRecordError, match=r"^a Member, line 1: "):
+        list(jsonl(Member(b"{")))
 
 
 @pytest.mark.parametrize("url", ["memory://{}", "file://{}", "zip://contacts.csv::{}.zip"])

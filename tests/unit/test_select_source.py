@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -42,12 +42,15 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.engine.result import FilterResult
 from sqlalchemy.orm import (
     Bundle,
     DeclarativeBase,
     Mapped,
     Session,
     aliased,
+    composite,
+    joinedload,
     mapped_column,
     relationship,
     scoped_session,
@@ -56,7 +59,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.pool import StaticPool
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
-from rq_steps.sources import Source, rows
+from rq_steps.sources import Source, batches, rows
 from tests.unit.law import assert_law
 from tests.unit.memory import Job
 
@@ -89,6 +92,14 @@ class Order(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     user: Mapped[User] = relationship(back_populates="orders")
+
+
+class Pixel(Base):
+    __tablename__ = "pixels"
+
+    x: Mapped[int] = mapped_column(primary_key=True)
+    y: Mapped[int] = mapped_column(primary_key=True)
+    place: Mapped[Any] = composite(complex, "x", "y")
 
 
 @pytest.fixture
@@ -205,6 +216,18 @@ def test_a_join_within_a_join_is_looked_into(engine: Engine) -> None:
     outer = select(users.c.id).select_from(other.outerjoin(within, other.c.id == orders.c.id))
     with pytest.raises(InvalidStepError, match=r"orders\.id may be NULL \(outer join\)"):
         rows(outer, engine, key=orders.c.id)
+
+
+def test_columns_of_one_name_are_refused_where_they_cannot_be_told(engine: Engine) -> None:
+    twice = select(User.name.label("name"), User.city.label("name"))
+    with pytest.raises(InvalidStepError) as refusal:
+        list(rows(twice, engine))
+    assert str(refusal.value) == (
+        "select: two of its columns are called name: give one of them another label"
+    )
+    assert next(iter(rows(twice, sessionmaker(engine)))) == ("n1", "c")
+    both = select(User.id, Order.id, User.name.label("number")).join(Order)
+    assert list(rows(both, engine, key=Order.id))[-1] == (3, 6, "n3")
 
 
 def test_a_count_is_made_when_it_is_asked_for_and_once(
@@ -329,6 +352,10 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
         lambda engine: rows(select(User), engine, key="numbr"),
         "numbr is no column of a table that it is from",
     ),
+    "several columns in one": (
+        lambda engine: rows(select(Pixel), engine, key=Pixel.place),
+        "column",  # before SQLAlchemy 2.1 it was one
+    ),
     "place of NULLs": (
         lambda engine: rows(select(User), engine, key=User.id.desc().nulls_last()),
         "a key is of columns, their asc() or desc(), found users.id DESC NULLS LAST",
@@ -410,6 +437,19 @@ def test_a_unique_index_may_have_what_only_its_database_knows(engine: Engine) ->
     assert list(rows(select(seats), engine, key=seats.c.id)) == []
 
 
+def test_a_collection_that_is_loaded_by_a_join_is_refused(engine: Engine) -> None:
+    for bind in (engine, Session(engine)):
+        source = rows(select(User).options(joinedload(User.orders)), bind)
+        with pytest.raises(InvalidStepError) as refusal:
+            list(source)
+        assert str(refusal.value) == (
+            'select: a collection of its objects is loaded by a join (joinedload, lazy="joined"), '
+            "which gives rows twice: give it options(selectinload(...)) of it"
+        )
+    orders = rows(select(Order).options(joinedload(Order.user)), engine)
+    assert [order.user.id for order in orders] == [1, 2, 2, 3, 3, 3]
+
+
 def test_rows_that_a_join_gives_twice_are_an_error_and_never_skipped(engine: Engine) -> None:
     for page in (1, 2, 3):
         with pytest.raises(InvalidStepError, match=r"^select: two rows have the key \[2\], and "):
@@ -434,6 +474,7 @@ def test_a_row_that_a_join_gives_twice_is_an_error_before_it_is_handed_out(engin
         ({User.id}, "found set"),
         (User, "found the class User"),
         (text("id"), "found TextClause"),
+        (User.orders, "found the relationship User.orders"),
     ],
 )
 def test_a_key_is_of_columns(key: Any, found: str, engine: Engine) -> None:
@@ -450,6 +491,24 @@ def test_a_key_has_a_column_at_least(key: Any, engine: Engine) -> None:
         rows(select(User), engine, key=key)
 
 
+class WithBoth:
+    """As Flask-SQLAlchemy's extension has them, this one out of any application."""
+
+    session = None
+
+    @property
+    def engine(self) -> Engine:
+        raise RuntimeError("working outside of application context")
+
+
+class AnAsyncSession:
+    """It is no Session, and SQLAlchemy's own needs greenlets."""
+
+
+class AnAsyncEngine:
+    __module__ = "sqlalchemy.ext.asyncio.engine"
+
+
 @pytest.mark.parametrize(
     ("bind", "found"),
     [
@@ -457,6 +516,15 @@ def test_a_key_has_a_column_at_least(key: Any, engine: Engine) -> None:
         ("sqlite://", "found str"),
         (object, "found the class object"),
         (Session, "found the class Session: give Session(engine)"),
+        (WithBoth(), "found WithBoth: give its session, or its engine"),
+        (
+            sessionmaker(class_=AnAsyncSession),
+            "found sessionmaker, which is async: give an engine of create_engine(...)",
+        ),
+        (
+            AnAsyncEngine(),
+            "found AnAsyncEngine, which is async: give an engine of create_engine(...)",
+        ),
     ],
 )
 def test_what_reads_no_rows_is_refused(bind: Any, found: str) -> None:
@@ -527,6 +595,32 @@ def test_a_bare_select_or_what_it_gave_is_refused_and_told_what_it_needs(
     assert isinstance(error, TypeError)
     assert str(error).startswith("step.each takes no ")
     assert "use step.each(rows(select(...), engine)), with rq_steps.sources.rows" in str(error)
+
+
+class AsyncScalarResult(FilterResult[Any]):
+    """As that of `sqlalchemy.ext.asyncio`, which needs a package of its own to be imported."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        raise AssertionError("it was not to be asked for a row")
+
+
+@pytest.mark.parametrize("wrap", [lambda result: result, lambda result: batches(result, 2)])
+def test_what_an_async_session_streamed_is_refused_too(
+    wrap: Callable[[Any], Any], job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        step.each(wrap(AsyncScalarResult()))
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert str(error) == (
+        "step.each takes no AsyncScalarResult: "
+        "use step.each(rows(select(...), engine)), with rq_steps.sources.rows"
+    )
 
 
 def test_a_mapped_class_is_refused_and_told_what_it_needs(job: Job) -> None:
@@ -755,6 +849,74 @@ def test_objects_belong_to_the_session_whatever_it_forgot(
     with Session(engine) as session:
         names = session.scalars(select(User.name).order_by(User.id))
         assert list(names) == [f"new {number}" for number in range(1, 11)]
+
+
+@pytest.mark.parametrize("expire", [True, False])
+@pytest.mark.parametrize("forget", [Session.close, Session.expunge_all])
+def test_an_object_that_the_user_loaded_anew_is_handed_out_in_the_place_of_the_old(
+    forget: Callable[[Session], None], expire: bool, engine: Engine
+) -> None:
+    given, held = [], []
+    with Session(engine, expire_on_commit=expire) as session:
+        for user in rows(select(User), session, page=6):
+            given.append(user.id)
+            assert user in session
+            forget(session)
+            held = list(session.scalars(select(User).where(User.id > user.id)))
+            session.commit()
+    assert given == list(range(1, 11))
+    assert held == []
+
+
+def test_objects_belong_to_the_session_that_a_scoped_one_stands_for_now(engine: Engine) -> None:
+    session = scoped_session(sessionmaker(engine))
+    for user in rows(select(User), session, page=4):
+        assert user in session
+        user.name = f"new {user.id}"
+        session.commit()
+        session.remove()
+    names = session.scalars(select(User.name).order_by(User.id))
+    assert list(names) == [f"new {number}" for number in range(1, 11)]
+    session.remove()
+
+
+def test_an_object_is_handed_out_though_another_it_refers_to_was_loaded_anew(
+    engine: Engine,
+) -> None:
+    statement = select(Order).options(joinedload(Order.user))
+    given, held = [], []
+    with Session(engine) as session:
+        for order in rows(statement, session, page=4):
+            given.append((order.id, order.user.id))
+            assert order.user in session
+            session.expunge_all()
+            held = list(session.scalars(select(User)))
+            session.commit()
+    assert given == [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (6, 3)]
+    assert len(held) == 10
+
+
+def test_objects_that_were_loaded_anew_are_handed_out_in_their_rows(engine: Engine) -> None:
+    given = []
+    with Session(engine) as session:
+        for row in rows(select(Order, User.name, User).join(User), session, page=4):
+            order, name, user = row
+            assert order in session
+            assert user in session
+            assert (row.Order, row.name, row.User) == (order, name, user)
+            given.append((order.id, name, user.id))
+            session.expunge_all()
+            held = [session.get(User, number) for number in range(1, 11)]
+            session.commit()
+    assert len(held) == 10
+    assert given == [
+        (1, "n1", 1),
+        (2, "n2", 2),
+        (3, "n2", 2),
+        (4, "n3", 3),
+        (5, "n3", 3),
+        (6, "n3", 3),
+    ]
 
 
 def test_an_object_that_the_user_deleted_is_not_handed_out(engine: Engine) -> None:
