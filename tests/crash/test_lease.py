@@ -8,7 +8,8 @@ import pytest
 from rq import Queue
 from rq.job import Job, JobStatus
 
-from rq_steps.lease import end_lease, has_lease, lease_key
+from rq_steps.books import open_executions
+from rq_steps.lease import end_lease, has_lease, lease_key, vouch_for
 from rq_steps.store import Store
 from tests.crash.scene import lost_job
 from tests.redis.scene import another_copy, claimed_by_another
@@ -109,3 +110,34 @@ def test_a_worker_that_comes_late_does_not_end_the_lease_of_an_execution_that_ru
     job.set_status(JobStatus.QUEUED)
     end_lease_of(job, "late")
     assert has_lease(job)
+
+
+def vouch(job: Job, queue: Queue, worker_name: str) -> None:
+    [execution] = open_executions(job)
+    vouch_for(job, queue, execution, worker_name)
+
+
+def test_a_worker_vouches_for_the_job_that_runs_under_it(job: Job, queue: Queue) -> None:
+    vouch(job, queue, str(another_copy(job).worker_name))
+    assert lease_of(job) > job.connection.time()[0]
+
+
+def test_a_worker_does_not_vouch_for_a_job_that_runs_under_another(job: Job, queue: Queue) -> None:
+    vouch(job, queue, "another")
+    assert lease_of(job) == LONG_AGO
+
+
+def test_a_worker_does_not_vouch_for_a_job_that_was_put_back(job: Job, queue: Queue) -> None:
+    name = str(another_copy(job).worker_name)
+    job.set_status(JobStatus.QUEUED)
+    vouch(job, queue, name)
+    assert lease_of(job) == LONG_AGO
+
+
+def test_a_worker_that_vouches_gives_no_lease_to_a_job_that_has_none(
+    job: Job, queue: Queue
+) -> None:
+    """A plain job is RQ's to look after."""
+    job.connection.delete(lease_key(job.origin, job.connection))
+    vouch(job, queue, str(another_copy(job).worker_name))
+    assert not has_lease(job)
