@@ -13,8 +13,9 @@ from rq.job import Job, JobStatus
 from rq.registry import CanceledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from rq_steps import Step, continuable, step
+from rq_steps import Step, continuable, step, store
 from rq_steps.events import Event, Superseded
+from rq_steps.head import completed_count
 from rq_steps.record import Completed, Record
 from rq_steps.store import Claim, Store
 from tests.redis import jobs
@@ -195,6 +196,32 @@ def write_meta(job: Job, **notes: object) -> None:
 def claim_and_show(job: Job) -> None:
     store = Store(another_copy(job), "another", "rq:worker:another")
     store.save(store.claim().record, {"shown by": "another"})
+
+
+def test_an_execution_superseded_while_it_loads_removes_none_of_the_others_steps(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has found those of an earlier run, which are removed when the next one begins."""
+    job = started(queue)
+    save_a_step(job, "earlier", finished=True)
+
+    def count_late(head: bytes) -> int:
+        monkeypatch.undo()
+        save_a_step(job, "another")
+        return completed_count(head)
+
+    monkeypatch.setattr(store, "completed_count", count_late)
+    Store(job, "ours", "rq:worker:ours").claim()
+    assert completed(job) == [{"name": "rows", "result": "another"}]
+
+
+def save_a_step(job: Job, token: str, *, finished: bool = False) -> None:
+    """An execution claims the job, and completes its first step."""
+    store = Store(another_copy(job), token, f"rq:worker:{token}")
+    record = store.claim().record
+    record.complete(Completed("rows", token))
+    record.finished = finished
+    store.save(record, release=finished)
 
 
 def test_an_execution_superseded_in_the_middle_of_a_save_shows_nothing_more_in_meta(
