@@ -23,11 +23,13 @@ from tests.redis.scene import (
     BEFORE_PUTTING_BACK,
     BEFORE_THE_CLAIM,
     WHILE_PUTTING_BACK,
+    StockWorker,
     another_copy,
     claimed_by_another,
     completed,
     cursor,
     everything_but_the_heartbeat,
+    failure,
     fields,
     head,
     import_rows,
@@ -530,3 +532,15 @@ def test_an_error_after_the_job_was_superseded_fails_nothing(
     assert visits == [0]
     assert job.get_status() == "started"
     assert head(job)["error"] is None
+
+
+def test_a_job_canceled_on_a_stock_worker_without_a_work_horse_fails_and_does_not_run_again(
+    connection: Redis, queue: Queue
+) -> None:
+    """That has no way to end quietly, and would take what it is told for a retry."""
+    job = queue.enqueue(import_rows, 10)
+    once_at(4, lambda: another_copy(job).cancel())
+    work(connection, worker_class=StockWorker)
+    assert visits == [0, 1, 2, 3, 4]
+    assert failure(job) == "rq_steps.errors.StepsError: the job was canceled while it ran"
+    assert queue.is_empty()
