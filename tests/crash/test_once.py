@@ -16,7 +16,7 @@ from rq.job import JobStatus
 from rq_steps import recovery
 from rq_steps.books import open_executions
 from rq_steps.lease import end_lease, has_lease, lease_key, take_lease
-from rq_steps.recovery import recover, recover_lost
+from rq_steps.recovery import Found, find, recover, recover_lost
 from rq_steps.store import Store
 from tests.crash import reaper
 from tests.crash.scene import (
@@ -85,6 +85,7 @@ def test_a_job_that_was_canceled_stays_canceled(queue: Queue) -> None:
     assert recover_lost([queue]) == 0
     assert job.get_status() == "canceled"
     assert queue.connection.zcard(lease_key(queue.name, queue.connection)) == 0
+    assert list(queue.connection.scan_iter("rq:execution*")) == []
 
 
 def test_a_job_that_failed_by_itself_stays_failed(queue: Queue) -> None:
@@ -109,6 +110,36 @@ def test_a_job_that_cannot_be_read_takes_no_worker_along_and_no_other_job(
     assert queue.job_ids == [other.id]
     assert f"Job {unknown.id}: cannot be put back" in caplog.messages
     assert has_lease(unknown)
+
+
+def test_a_job_that_is_heard_of_at_the_last_moment_is_left_alone(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reaper has seen its lease run out, and is about to look at the job."""
+    job = lost_job(queue)
+
+    def find_late(queue: Queue, job_id: str) -> Found | None:
+        monkeypatch.undo()
+        Store(job, f"token of {job.id}", "").renew()
+        return find(queue, job_id)
+
+    monkeypatch.setattr(recovery, "find", find_late)
+    assert recover_lost([queue]) == 0
+    assert job.get_status() == "started"
+    assert has_lease(job)
+
+
+def test_of_a_lost_job_nothing_is_left_in_the_intermediate_queue(
+    queue: Queue, connection: Redis
+) -> None:
+    """RQ would fail what it sees there for the second time."""
+    job, intermediate = lost_job(queue), queue.intermediate_queue
+    connection.lpush(intermediate.key, job.id)
+    intermediate.set_first_seen(job.id)
+    recover(queue, job.id)
+    assert queue.job_ids == [job.id]
+    assert intermediate.get_job_ids() == []
+    assert intermediate.get_first_seen(job.id) is None
 
 
 def test_a_lease_that_has_not_run_out_is_respected(queue: Queue) -> None:

@@ -69,6 +69,18 @@ def test_its_failure_callback_is_told(worker: Workers, queue: Queue, scene: Scen
     assert scene.told == [f"AbandonedJobError: {failure(job)}"]
 
 
+def fail_in_the_callback(*args: Any) -> None:
+    raise OSError("no mail server")
+
+
+def test_its_dependents_are_told_also_where_its_failure_callback_raises(queue: Queue) -> None:
+    job = job_without_worker(queue, max_resumptions=0, on_failure=Callback(fail_in_the_callback))
+    dependent = queue.enqueue(double, 21, depends_on=Dependency(job, allow_failure=True))
+    recover(queue, job.id)
+    assert job.get_status() == "failed"
+    assert dependent.get_status() == "queued"
+
+
 def test_its_dependents_are_told(worker: Workers, queue: Queue, scene: Scene) -> None:
     job = queue.enqueue(import_rows, str(scene.folder), "die")
     dependent = queue.enqueue(double, 21, depends_on=Dependency(job, allow_failure=True))

@@ -58,6 +58,16 @@ def test_a_job_that_died_keeps_its_slot(
     assert slots.get_allowed_job_ids() == [other.id] == queue.job_ids
 
 
+def test_a_job_that_died_too_often_gives_its_slot_to_others(
+    queue: Queue, slots: RateLimitRegistry
+) -> None:
+    job = job_without_worker(queue, max_resumptions=0, rate_limit=ONE)
+    other = queue.enqueue(jobs.plain, 0, rate_limit=ONE)
+    recover(queue, job.id)
+    assert status(job) == "failed"
+    assert slots.get_allowed_job_ids() == [other.id] == queue.job_ids
+
+
 def test_a_job_that_waits_gives_its_slot_to_others_and_gets_one_again(
     queue: Queue, connection: Redis, slots: RateLimitRegistry
 ) -> None:

@@ -13,8 +13,9 @@ from rq.job import Job, JobStatus
 from rq.registry import CanceledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from rq_steps import Step, continuable, step
+from rq_steps import Step, continuable, step, store
 from rq_steps.events import Event, Superseded
+from rq_steps.head import completed_count
 from rq_steps.record import Completed, Record
 from rq_steps.store import Claim, Store
 from tests.redis import jobs
@@ -22,11 +23,13 @@ from tests.redis.scene import (
     BEFORE_PUTTING_BACK,
     BEFORE_THE_CLAIM,
     WHILE_PUTTING_BACK,
+    StockWorker,
     another_copy,
     claimed_by_another,
     completed,
     cursor,
     everything_but_the_heartbeat,
+    failure,
     fields,
     head,
     import_rows,
@@ -195,6 +198,32 @@ def write_meta(job: Job, **notes: object) -> None:
 def claim_and_show(job: Job) -> None:
     store = Store(another_copy(job), "another", "rq:worker:another")
     store.save(store.claim().record, {"shown by": "another"})
+
+
+def test_an_execution_superseded_while_it_loads_removes_none_of_the_others_steps(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has found those of an earlier run, which are removed when the next one begins."""
+    job = started(queue)
+    save_a_step(job, "earlier", finished=True)
+
+    def count_late(head: bytes) -> int:
+        monkeypatch.undo()
+        save_a_step(job, "another")
+        return completed_count(head)
+
+    monkeypatch.setattr(store, "completed_count", count_late)
+    Store(job, "ours", "rq:worker:ours").claim()
+    assert completed(job) == [{"name": "rows", "result": "another"}]
+
+
+def save_a_step(job: Job, token: str, *, finished: bool = False) -> None:
+    """An execution claims the job, and completes its first step."""
+    store = Store(another_copy(job), token, f"rq:worker:{token}")
+    record = store.claim().record
+    record.complete(Completed("rows", token))
+    record.finished = finished
+    store.save(record, release=finished)
 
 
 def test_an_execution_superseded_in_the_middle_of_a_save_shows_nothing_more_in_meta(
@@ -503,3 +532,15 @@ def test_an_error_after_the_job_was_superseded_fails_nothing(
     assert visits == [0]
     assert job.get_status() == "started"
     assert head(job)["error"] is None
+
+
+def test_a_job_canceled_on_a_stock_worker_without_a_work_horse_fails_and_does_not_run_again(
+    connection: Redis, queue: Queue
+) -> None:
+    """That has no way to end quietly, and would take what it is told for a retry."""
+    job = queue.enqueue(import_rows, 10)
+    once_at(4, lambda: another_copy(job).cancel())
+    work(connection, worker_class=StockWorker)
+    assert visits == [0, 1, 2, 3, 4]
+    assert failure(job) == "rq_steps.errors.StepsError: the job was canceled while it ran"
+    assert queue.is_empty()
