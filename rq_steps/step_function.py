@@ -113,7 +113,7 @@ class StepFunction(Generic[P, R_co]):
         running = self._running()
         try:
             if running is None:
-                return await cast("Awaitable[Any]", self._call_loose(args, kwargs))
+                return await self._call_loose_async(args, kwargs)
             body: Any = functools.partial(self._call_with, args, kwargs)
             return await running.run_async(self._options, self._origin, body)
         except AttributeError as error:
@@ -139,7 +139,24 @@ class StepFunction(Generic[P, R_co]):
         """Outside any continuable: the plain function."""
         if self._place is None:
             return self.__wrapped__(*args, **kwargs)
-        return self._call_with(args, kwargs, current.loose_step(self._options))
+        step = current.loose_step(self._options)
+        try:
+            return self._call_with(args, kwargs, step)
+        finally:
+            step._end()
+
+    async def _call_loose_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        function = cast("Callable[..., Awaitable[Any]]", self.__wrapped__)
+        if self._place is None:
+            return await function(*args, **kwargs)
+        step = current.loose_step(self._options)
+        try:
+            return await cast("Awaitable[Any]", self._call_with(args, kwargs, step))
+        finally:
+            try:
+                await step._aclose()
+            finally:
+                step._end()
 
     def _call_with(self, args: tuple[Any, ...], kwargs: dict[str, Any], step: Step) -> R_co:
         if self._place is None:

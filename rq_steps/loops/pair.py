@@ -40,9 +40,14 @@ class PairLoop:
         for item, behind in islice(self._pairs, 1):
             yield item
             self.cursor = behind
-        for item, behind in self._pairs:
-            if behind is self.cursor:
+        for item, behind in islice(self._pairs, 1):
+            if behind is self.cursor:  # looked at once: who gives it twice does so from the start
                 refuse_same(behind)
+            if attention.wanted:
+                self._checkpoint()
+            yield item
+            self.cursor = behind
+        for item, behind in self._pairs:
             if attention.wanted:
                 self._checkpoint()
             yield item

@@ -13,7 +13,7 @@ from rq.utils import parse_timeout
 
 from rq_steps.continuable_function import Performer, performer
 from rq_steps.events import Died
-from rq_steps.keeper import STOPPING
+from rq_steps.keeper import MAX_TOTAL_RUNTIME, STOPPING
 from rq_steps.options import Options, Seconds, seconds
 from rq_steps.performing import is_run_by
 from rq_steps.poison import why_buried
@@ -30,7 +30,7 @@ from rq_steps.testing.strikes import Crash, Failure, Interruption, Strike, refus
 from rq_steps.values import JSON, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rq_steps.events import Event
     from rq_steps.head import Death
@@ -218,6 +218,7 @@ class Rehearsal:
             nonlocal performance
             if performance is not None or not is_run_by(self._function, continuable):
                 return None
+            _refuse_without_limit(self._plan.strikes, options)
             performance = Performance(
                 self._job_id, options, self._memory, self._plan, self.clock, self._timeout
             )
@@ -285,6 +286,14 @@ def _refuse_other_than_functions(function: Callable[..., Any]) -> None:
     if isinstance(function, StepFunction | BoundStep):
         raise RehearsalError(
             f"{_name_of(function)} is a step: rehearse a continuable that calls it"
+        )
+
+
+def _refuse_without_limit(strikes: Iterable[Strike], options: Options) -> None:
+    reasons = [each.reason for each in strikes if isinstance(each, Interruption)]
+    if options.max_total_runtime is None and MAX_TOTAL_RUNTIME in reasons:
+        raise RehearsalError(
+            f"it cannot be interrupted for {MAX_TOTAL_RUNTIME}: its continuable has none"
         )
 
 

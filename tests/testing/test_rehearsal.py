@@ -512,6 +512,13 @@ def test_the_result_of_a_call_is_refused() -> None:
     )
 
 
+def test_a_limit_that_the_continuable_does_not_have_interrupts_nothing() -> None:
+    rehearsal = rehearsed()
+    rehearsal.interrupt(checkpoint=1, reason="max_total_runtime")
+    with pytest.raises(RehearsalError, match="for max_total_runtime: its continuable has none"):
+        rehearsal.run()
+
+
 def test_a_continuable_that_was_called_by_mistake_is_refused() -> None:
     @continuable
     async def crawl() -> None: ...

@@ -267,6 +267,21 @@ def test_what_a_source_of_somebodys_own_holds_open_is_closed_before_the_step_end
     assert pages.closed == 1
 
 
+def test_what_a_source_holds_open_is_closed_before_a_step_outside_any_continuable_ends() -> None:
+    pages = Pages(9)
+
+    @step
+    async def visit(step: Step) -> int:
+        async for _ in step.each(pages):
+            break
+        return pages.closed
+
+    async def visited() -> tuple[int, int]:
+        return await visit(), pages.closed
+
+    assert asyncio.run(visited()) == (0, 1)
+
+
 def test_what_wrappers_hold_open_is_closed_too(job: Job) -> None:
     pages = Pages(9)
 

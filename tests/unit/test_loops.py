@@ -1034,6 +1034,26 @@ def test_what_a_source_holds_open_is_closed_with_the_step(
     assert reader.closed
 
 
+def test_what_a_source_holds_open_is_closed_with_a_step_outside_any_continuable() -> None:
+    reader, kept = Reader(), list[Step]()
+
+    class Read(Source[int]):
+        def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
+            return reader
+
+    @step
+    def visit(step: Step) -> Any:
+        kept.append(step)
+        for _ in step.each(Read()):
+            break
+        return reader.closed
+
+    assert visit() is False
+    assert reader.closed
+    with pytest.raises(InvalidStepError, match="step 'visit' is over"):
+        kept[0].checkpoint()
+
+
 def test_an_interrupt_in_the_source_leaves_the_item_before_it_done(job: Job) -> None:
     visited = []
 
