@@ -18,7 +18,16 @@ from rq_steps.errors import (
     consists_of,
     contains,
 )
-from rq_steps.events import Errored, Event, Finished, Interrupted, Superseded, logger, publish
+from rq_steps.events import (
+    Errored,
+    Event,
+    Finished,
+    Interrupted,
+    Superseded,
+    counted,
+    logger,
+    publish,
+)
 from rq_steps.jobworker import JobWorker
 from rq_steps.keeper import ISOLATED, MAX_TOTAL_RUNTIME, STOPPING, Departure
 from rq_steps.options import Options
@@ -191,16 +200,16 @@ class Conclusion:
         return too_many
 
     def _limit_error(self) -> ResumeLimitError:
-        limit = self._options.max_resumptions
+        times = counted(self._options.max_resumptions or 0, "time")
         return ResumeLimitError(
-            f"the job was resumed {limit} times, which is its max_resumptions: {ANOTHER_ROUND}"
+            f"the job was resumed {times}, which is its max_resumptions: {ANOTHER_ROUND}"
         )
 
     def _total_runtime_error(self) -> ResumeLimitError:
+        executions = counted(self._record.executions, "execution")
         return ResumeLimitError(
             f"the job ran for longer than its max_total_runtime of "
-            f"{self._options.max_total_runtime:g} s, in {self._record.executions} executions: "
-            f"{ANOTHER_ROUND}"
+            f"{self._options.max_total_runtime:g} s, in {executions}: {ANOTHER_ROUND}"
         )
 
 

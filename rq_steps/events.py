@@ -220,12 +220,18 @@ class Finished(Event):
 
     @property
     def description(self) -> str:
-        return f"finished: {self.completed} steps in {self.executions} executions"
+        steps, executions = counted(self.completed, "step"), counted(self.executions, "execution")
+        return f"finished: {steps} in {executions}"
 
 
 def at(step: str, cursor: object) -> str:
     """A step and its cursor, in words and in one line."""
     return f"at '{step}'" if cursor is None else f"at '{step}', cursor {one_line(cursor)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """So many, in words."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def one_line(value: object) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
+
+from rq_steps.events import logger
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -19,6 +24,18 @@ def fetch(queue: Queue, job_id: str) -> Job | None:
     except NoSuchJobError:
         return None
     return job
+
+
+@contextmanager
+def alone(job_id: str) -> Iterator[None]:
+    """A job that cannot be read, as one of another RQ's, does not take along who looks at it: that
+    would be one worker after the other."""
+    try:
+        yield
+    except RedisError:
+        raise
+    except Exception:
+        logger.exception("Job %s: cannot be put back", job_id)
 
 
 def forget_meta(job: Job) -> None:

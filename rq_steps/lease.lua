@@ -7,10 +7,11 @@
 -- KEYS[3]  the job's hash
 -- KEYS[4]  the intermediate queue
 -- KEYS[5]  RQ's registry of finished jobs
+-- KEYS[6]  the queue
 -- ARGV[1]  the id of the job
 -- ARGV[2]  the length of a lease, in seconds
 -- ARGV[3]  how the execution stands in the registry
--- ARGV[4]  '1' where the job has come through the intermediate queue
+-- ARGV[4]  '1' where RQ takes jobs through the intermediate queue
 --
 -- It may be called twice: nothing is taken out. Answers 1 where the job may begin.
 
@@ -24,8 +25,11 @@ end
 if status == 'finished' and redis.call('ZSCORE', KEYS[5], ARGV[1]) then
     return 0
 end
+-- A queue of the user's own class may go another way: what is due and stands nowhere is nobody else's.
 if ARGV[4] == '1' and not redis.call('LPOS', KEYS[4], ARGV[1]) then
-    return 0
+    if status ~= 'queued' or redis.call('LPOS', KEYS[6], ARGV[1]) then
+        return 0
+    end
 end
 local now = redis.call('TIME')
 redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000 + ARGV[2], ARGV[1])

@@ -34,7 +34,7 @@ def take_lease(job: Job, queue: Queue, execution: Execution, *, through_intermed
     False where it is not this execution's to begin: put back by others, canceled or finished.
     """
     started, finished = job.started_job_registry.key, job.finished_job_registry.key
-    keys = [_key(job), started, job.key, queue.intermediate_queue_key, finished]
+    keys = [_key(job), started, job.key, queue.intermediate_queue_key, finished, queue.key]
     args: list[str | float] = [job.id, LEASE, execution.composite_key, int(through_intermediate)]
     return bool(script(job.connection, "lease")(keys=keys, args=args))
 

@@ -33,7 +33,7 @@ class Order:
         if name in self._met:
             raise InvalidStepError(
                 f"step '{name}' has been called already: "
-                f"call it again under another name, with {name}.with_options(name=...)"
+                "call it again under another name, with its with_options(name=...)"
             )
         if self.is_behind and self._completed[self.place] != name:
             raise InvalidStepError(

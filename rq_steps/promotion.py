@@ -11,7 +11,7 @@ from rq.registry import ScheduledJobRegistry
 
 from rq_steps.head import goes_to_front
 from rq_steps.internals import enqueue, enqueue_rate_limited
-from rq_steps.jobs import fetch, forget_meta, persist
+from rq_steps.jobs import alone, fetch, forget_meta, persist
 from rq_steps.redis_clock import redis_now
 from rq_steps.store import HEAD
 
@@ -60,7 +60,13 @@ def _due(connection: Redis, keys: list[str]) -> list[list[bytes]]:
 
 def _promote_all(queue: Queue, job_ids: list[str]) -> int:
     has_scheduler = queue.scheduler_pid is not None
-    return sum(_promote(queue, job_id, has_scheduler) for job_id in job_ids)
+    return sum(_promote_alone(queue, job_id, has_scheduler) for job_id in job_ids)
+
+
+def _promote_alone(queue: Queue, job_id: str, has_scheduler: bool) -> bool:
+    with alone(job_id):
+        return _promote(queue, job_id, has_scheduler)
+    return False
 
 
 def _promote(queue: Queue, job_id: str, has_scheduler: bool) -> bool:

@@ -11,7 +11,7 @@ from rq_steps.books import close, close_at_once, open_executions
 from rq_steps.events import Died, publish
 from rq_steps.head import Death, after_death
 from rq_steps.internals import enqueue
-from rq_steps.jobs import fetch, forget_meta, persist
+from rq_steps.jobs import alone, fetch, forget_meta, persist
 from rq_steps.lease import lease_key
 from rq_steps.poison import bury, is_poison, tell_of_burial
 from rq_steps.rate_limit import release_slot_of
@@ -106,6 +106,12 @@ def _recover_lost_of(queue: Queue) -> int:
 
 
 def _recover_due(queue: Queue, job_id: str, is_due: Callable[[str], bool]) -> bool:
+    with alone(job_id):
+        return _recover_or_forget(queue, job_id, is_due)
+    return False
+
+
+def _recover_or_forget(queue: Queue, job_id: str, is_due: Callable[[str], bool]) -> bool:
     recovered = _recover_where(queue, job_id, lambda found: is_due(job_id) and found.is_lost)
     if not recovered and is_due(job_id):
         _close_canceled(queue, job_id)

@@ -65,7 +65,8 @@ class Numbering(Compound):
 
     @property
     def unit(self) -> str:
-        return self._source.unit
+        unit: str = self._source.unit
+        return unit
 
     def compare(self, found: Any, kept: Any) -> None:
         if found["start"] != kept["start"]:

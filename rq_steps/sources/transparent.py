@@ -15,7 +15,8 @@ class Transparent(Compared):
 
     @property
     def kind(self) -> str:
-        return self._source.kind
+        kind: str = self._source.kind
+        return kind
 
     @property
     def contract(self) -> JSON:
@@ -27,7 +28,8 @@ class Transparent(Compared):
 
     @property
     def unit(self) -> str:
-        return self._source.unit
+        unit: str = self._source.unit
+        return unit
 
     @property
     def mark(self) -> SourceMark:

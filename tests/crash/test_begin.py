@@ -385,6 +385,33 @@ def test_when_a_job_begins_what_is_left_of_its_dead_executions_is_closed(
     assert list(connection.scan_iter("rq:execution*")) == []
 
 
+class Popping(Queue):
+    """A queue of somebody's own, which takes jobs out in another way."""
+
+    @classmethod
+    def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> Any:
+        return cls.lpop([queue_key], timeout, connection=connection)
+
+
+def test_a_job_begins_that_a_queue_of_another_class_has_taken_past_the_intermediate_queue(
+    connection: Redis, job: Job
+) -> None:
+    work(connection, queue_class=Popping)
+    assert visits == ALL
+    assert job.get_status() == "finished"
+
+
+def test_it_does_not_where_others_have_put_it_back(
+    connection: Redis, queue: Queue, job: Job
+) -> None:
+    late = Late(["default"], connection=connection, queue_class=Popping)
+    taken = take(late)
+    queue.push_job_id(job.id)
+    late.execute_job(*taken)
+    assert visits == []
+    assert queue.job_ids == [job.id]
+
+
 # Put back
 
 

@@ -98,6 +98,20 @@ def test_a_job_that_failed_by_itself_stays_failed(queue: Queue) -> None:
     assert job.get_status() == "failed"
 
 
+def test_a_job_that_cannot_be_read_takes_no_worker_along_and_no_other_job(
+    queue: Queue, connection: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has a status that this RQ does not know."""
+    unknown, other = job_without_worker(queue), job_without_worker(queue)
+    for job in (unknown, other):
+        forget_for_long(job)
+    connection.hset(unknown.key, "status", "of another RQ")
+    assert recover_lost([queue]) == 1
+    assert queue.job_ids == [other.id]
+    assert f"Job {unknown.id}: cannot be put back" in caplog.messages
+    assert has_lease(unknown)
+
+
 def test_a_job_that_is_heard_of_at_the_last_moment_is_left_alone(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

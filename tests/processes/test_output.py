@@ -18,7 +18,7 @@ SECOND = [
     "resumed at 'two', cursor 1",
     "step 'two' resumed from cursor 1",
     "step 'two' completed",
-    "finished: 1 steps in 2 executions",
+    "finished: 1 step in 2 executions",
 ]
 
 

@@ -65,7 +65,7 @@ def test_a_run_that_is_not_interrupted_says_when_it_and_its_steps_begin_and_end(
         "INFO Job daily: step 'rows' completed",
         "INFO Job daily: step 'report' started",
         "INFO Job daily: step 'report' completed",
-        "INFO Job daily: finished: 2 steps in 1 executions",
+        "INFO Job daily: finished: 2 steps in 1 execution",
     ]
     assert events == [
         Started("daily"),

@@ -167,6 +167,18 @@ def test_a_wait_that_is_not_over_is_left_alone(queue: Queue) -> None:
     assert is_waiting(job)
 
 
+def test_a_job_that_cannot_be_read_does_not_keep_others_waiting(
+    queue: Queue, connection: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has a status that this RQ does not know."""
+    unknown, other = interrupted(queue), interrupted(queue)
+    connection.hset(unknown.key, "status", "of another RQ")
+    pass_time(queue)
+    assert promote_due([queue]) == 1
+    assert queue.job_ids == [other.id]
+    assert f"Job {unknown.id}: cannot be put back" in caplog.messages
+
+
 def test_several_queues_are_looked_at_in_one_go(connection: Redis) -> None:
     queues = [Queue(name, connection=connection) for name in ("a", "b", "c")]
     waiting = [interrupted(queues[0]), interrupted(queues[2])]

@@ -366,7 +366,7 @@ def test_a_repeated_name_is_refused(job: Job, plain: Plain) -> None:
 
     assert message(job.execute(twice)) == (
         "step 'a' has been called already: call it again under another name, "
-        "with a.with_options(name=...)"
+        "with its with_options(name=...)"
     )
     assert plain.ran == ["a"]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -13,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
-from rq_steps.sources import query, queryset, source_of
+from rq_steps.sources import async_source_of, query, queryset, source_of
 from tests.unit.law import assert_law
 from tests.unit.memory import Job
 from tests.unit.models import meta, models
@@ -508,6 +510,29 @@ def test_a_queryset_is_read_outside_of_transactions(shop: Any, job: Job, django:
         return shop.Book.objects.count()  # type: ignore[no-any-return]  # Django has no types
 
     assert job.execute(visit).result == 10
+
+
+def test_a_queryset_is_read_in_an_event_loop_where_django_is_told_to(
+    shop: Any, django: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.core.exceptions import (  # type: ignore[import-untyped]  # it ships no types
+        SynchronousOnlyOperation,
+    )
+
+    async def visit() -> list[int]:
+        return [tag.id async for tag in async_source_of(shop.Tag.objects.all())]
+
+    async def fill_and_visit() -> list[int]:
+        with django.connection.schema_editor() as editor:  # an event loop has its own connection
+            editor.create_model(shop.Tag)
+        shop.Tag.objects.create(id=5)
+        with closing(django.connection.connection):
+            return await visit()
+
+    with pytest.raises(SynchronousOnlyOperation):
+        asyncio.run(visit())
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    assert asyncio.run(fill_and_visit()) == [5]
 
 
 def test_a_loop_within_an_atomic_block_is_refused(shop: Any, job: Job, django: Any) -> None:
