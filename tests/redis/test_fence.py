@@ -544,3 +544,13 @@ def test_a_job_canceled_on_a_stock_worker_without_a_work_horse_fails_and_does_no
     assert visits == [0, 1, 2, 3, 4]
     assert failure(job) == "rq_steps.errors.StepsError: the job was canceled while it ran"
     assert queue.is_empty()
+
+
+def test_a_job_superseded_on_a_stock_worker_without_a_work_horse_goes_on_from_the_record(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(import_rows, 10)
+    once_at(4, lambda: claimed_by_another(job))
+    work(connection, worker_class=StockWorker)
+    assert job.is_finished
+    assert visits == [0, 1, 2, 3, 4, *range(4, 10), "report"]
