@@ -78,7 +78,7 @@ class AsyncLoop:
         self._closed = True
 
     async def aclose(self) -> None:
-        """Let go of what the source holds open. A generator that the user made is his own."""
+        """Let go of what the source holds open. A generator that the user made stays open."""
         self._over = True
         aclose = getattr(self._pairs, "aclose", None)
         if aclose is not None and not self._asking:

@@ -19,7 +19,7 @@ class AsyncIterableSource(Indexed, AsyncSource[T]):
     On resume as many items are read again, and dropped: a new iterable has to be made by each
     execution, and has to give the same items in the same order.
 
-    A generator that the user made is his own, and is left open, unless it is `owned`. One that the
+    A generator that the user made is left open, unless it is `owned`. One that the
     iterable made when it was asked for its items is nobody else's.
     """
 

@@ -17,7 +17,7 @@ from rq_steps.sources.transparent import Transparent
 class AttachedRows(Transparent, Source[Any]):
     """Item by item, with its objects in the session.
 
-    A commit or rollback of the user's expires the others of the page, and he may drop them from
+    A commit or rollback of the user's expires the others of the page; others are dropped from
     the session: each is read anew when its turn comes, if it is still there. The session itself
     refers to unchanged objects weakly, so that they do not pile up.
 
@@ -45,8 +45,8 @@ class AttachedRows(Transparent, Source[Any]):
                     yield self._items.with_objects(item, found), page.cursor(done)
 
     def _current(self, item: Any) -> Any:
-        """The object as the session has it now, if its row is still there. The user may have
-        loaded another one in its place, after he dropped it."""
+        """The object as the session has it now, if its row is still there. It may have
+        been dropped from it, and another one loaded in its place."""
         state, session = inspect(item), session_of(self._bind)
         current = session.identity_map.get(state.key, item)
         if current in session and not inspect(current).expired:

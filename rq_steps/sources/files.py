@@ -136,7 +136,7 @@ def _size(file: IO[bytes]) -> int:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    if path.is_fifo():  # opening it waits for somebody who writes, and takes from him what he wrote
+    if path.is_fifo():  # opening it waits for somebody who writes, and takes away what was written
         raise TypeError(f"a file that cannot seek cannot be resumed, found {os.fspath(path)!r}")
     return path.open("rb")
 

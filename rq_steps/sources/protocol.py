@@ -203,7 +203,7 @@ class PagedSource(Source[Item]):
 def close(given: Iterator[Any]) -> None:
     """Let go of what a source holds open.
 
-    A generator that the user made, and handed to `step.each`, is his own: its pairs are a zip.
+    A generator that the user made, and handed to `step.each`, is the user's: its pairs are a zip.
     """
     let_go = getattr(given, "close", None)
     if let_go is not None:

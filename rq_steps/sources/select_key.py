@@ -52,7 +52,7 @@ class SelectKey:
 
     @property
     def labelled(self) -> list[Any]:
-        """The columns under names that no user takes, to be selected beside his own."""
+        """The columns under names that no user takes, to be selected beside the user's."""
         return [column.label(_mark(number)) for number, column in enumerate(self.columns)]
 
     @property
