@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _SYNC = "sync"  # RQ's name for the worker of a queue with is_async=False
 
 
-class Performance(NamedTuple):
-    """The performing of one job here."""
+class Surroundings(NamedTuple):
+    """What a job is performed in here."""
 
     worker: JobWorker
     execution_class: type[Execution]
@@ -33,7 +33,7 @@ class Performance(NamedTuple):
     """Closed when RQ has closed its books on the job."""
 
 
-_performance: ContextVar[Performance | None] = ContextVar("rq_steps.worker", default=None)
+_surroundings: ContextVar[Surroundings | None] = ContextVar("rq_steps.worker", default=None)
 
 
 class Runnable(Protocol):
@@ -47,11 +47,11 @@ class Runnable(Protocol):
 def performing(worker: JobWorker, execution_class: type[Execution]) -> Iterator[None]:
     """The job that is performed within is this worker's, in an execution of this class."""
     with ExitStack() as ending:
-        token = _performance.set(Performance(worker, execution_class, ending))
+        token = _surroundings.set(Surroundings(worker, execution_class, ending))
         try:
             yield
         finally:
-            _performance.reset(token)
+            _surroundings.reset(token)
 
 
 class OnStock:
@@ -62,7 +62,7 @@ class OnStock:
         self._ending = ExitStack()
         worker = StockWorker(job)
         self._ending.callback(worker.end_lease)
-        self._runnable = _runnable(job, options, Performance(worker, Execution, self._ending))
+        self._runnable = _runnable(job, options, Surroundings(worker, Execution, self._ending))
 
     def run(self, function: Callable[[], Any]) -> Any:
         """See `Runnable`."""
@@ -79,17 +79,17 @@ def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable 
     job = get_current_job()
     if job is None or job.worker_name in (None, _SYNC) or not is_run_by(job.func, continuable):
         return None
-    performance = _performance.get()
-    return OnStock(job, options) if performance is None else _runnable(job, options, performance)
+    surroundings = _surroundings.get()
+    return OnStock(job, options) if surroundings is None else _runnable(job, options, surroundings)
 
 
-def _runnable(job: Job, options: Options, performance: Performance) -> Runnable:
+def _runnable(job: Job, options: Options, surroundings: Surroundings) -> Runnable:
     token = uuid4().hex
     try:
-        execution = performance.execution_class(job, options, performance.worker, token)
+        execution = surroundings.execution_class(job, options, surroundings.worker, token)
     except NewerRecordError as error:
-        return Postponement(job, performance.worker, token, error)
-    performance.ending.callback(execution.close)
+        return Postponement(job, surroundings.worker, token, error)
+    surroundings.ending.callback(execution.close)
     return execution
 
 
