@@ -190,10 +190,6 @@ def _refuse_clauses(queryset: Any, fields: _Fields) -> None:
             "queryset: it is reversed, and pages have their own order: give key=, or order_by(), "
             'with the directions, as in order_by("-id")'
         )
-    if queryset.query.extra_order_by:
-        raise InvalidStepError(
-            "queryset: it is ordered by extra(), and pages have their own order: give key="
-        )
     groups = queryset.query.group_by
     if isinstance(groups, tuple) and not fields.are_unique(set(map(_grouped_by, groups))):
         raise InvalidStepError(
@@ -246,6 +242,10 @@ def _ordering(queryset: Any, key: str | Sequence[str] | None) -> str | Sequence[
         raise InvalidStepError("queryset: it has an order_by beside key=: give one of the two")
     if not all(isinstance(each, str) for each in ordering):
         raise InvalidStepError("queryset: it is ordered by an expression: give fields, as key=")
+    if key is None and queryset.query.extra_order_by:
+        raise InvalidStepError(
+            "queryset: it is ordered by extra(), and pages have their own order: give key="
+        )
     return key if key is not None else ordering or None
 
 

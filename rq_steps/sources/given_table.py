@@ -6,6 +6,7 @@ Their objects are told by names: neither is imported without one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import GeneratorType
 from typing import Any
 
 from rq_steps.sources.mistaken import called
@@ -59,11 +60,18 @@ def _refuse_class(given: Any) -> None:
 def _refuse_read_on(given: Any) -> None:
     """Refuse what is read to its end and knows no key: of rows that are gone by the time of the
     resume, as many others would be skipped."""
-    advice = _ITERATORS.get(getattr(given, "__qualname__", ""))
+    advice = _ITERATORS.get(given.__qualname__) if _is_generator_of_django(given) else None
     if advice is not None:
         raise TypeError(f"step.each takes no iterator() of Django: {advice}")
     if _is_cursor(given):
         raise TypeError(f"step.each takes no {type(given).__name__} of a database: {_QUERY}")
+
+
+def _is_generator_of_django(given: Any) -> bool:
+    if not isinstance(given, GeneratorType) or given.gi_frame is None:
+        return False
+    module: str = given.gi_frame.f_globals["__name__"]
+    return module.partition(".")[0] == "django"
 
 
 def _is_cursor(given: Any) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import eq
 from typing import Any
 
 from sqlalchemy import Enum, Float, Select, UnaryExpression, and_, asc, bindparam
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Relationship
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import asc_op, desc_op
 
 from rq_steps.errors import InvalidStepError
@@ -58,21 +62,16 @@ class SelectKey:
     @property
     def behind(self) -> list[Any]:
         """The conditions for the rows behind a key, whose values are given by `bound`."""
-        return behind([_tests(*each) for each in enumerate(self.order)], and_)
-
-    @property
-    def behind_in_mysql(self) -> list[Any]:
-        """The same conditions, for MySQL and MariaDB."""
-        tests = _tests_by_range if by_ranges(self.named) else _tests
-        return behind([tests(*each) for each in enumerate(self.order)], and_)
+        share = _Shared if by_ranges(self.named) else eq
+        return behind([_tests(*each, share) for each in enumerate(self.order)], and_)
 
     def bound(self, values: Key) -> dict[str, Any]:
         return {_mark(number): value for number, value in enumerate(values)}
 
-    def refuse_enums(self) -> None:
+    def refuse_enums(self, is_mysql: Callable[[], bool]) -> None:
         """Refuse those of MySQL. Other databases order them as they compare them."""
         for column in self.columns:
-            if isinstance(column.type, Enum) and column.type.native_enum:
+            if isinstance(column.type, Enum) and column.type.native_enum and is_mysql():
                 raise InvalidStepError(
                     f"select: {full_name(column)} is an ENUM of MySQL, which orders it by number "
                     "and compares it as a text: take another column"
@@ -83,18 +82,35 @@ def _mark(number: int) -> str:
     return f"rq_steps_key_{number}"
 
 
-def _tests(number: int, directed: UnaryExpression[Any]) -> tuple[Any, Any]:
-    column: Any = directed.element
-    value = bindparam(_mark(number), type_=column.type)
-    if directed.modifier is desc_op:
-        return column < value, column == value
-    return column > value, column == value
+class _Shared(FunctionElement[bool]):
+    """Is a column's value this one? The database says how it is asked only when the statement is
+    written for it."""
+
+    inherit_cache = True
 
 
-def _tests_by_range(number: int, directed: UnaryExpression[Any]) -> tuple[Any, Any]:
+@compiles(_Shared)
+def _as_equal(element: Any, compiler: Any, **options: Any) -> str:
+    column, value = element.clauses
+    written: str = compiler.process(column == value, **options)
+    return written
+
+
+@compiles(_Shared, "mysql")
+@compiles(_Shared, "mariadb")
+def _as_range(element: Any, compiler: Any, **options: Any) -> str:
+    column, value = element.clauses
+    written: str = compiler.process(and_(column >= value, column <= value), **options)
+    return written
+
+
+def _tests(
+    number: int, directed: UnaryExpression[Any], share: Callable[[Any, Any], Any]
+) -> tuple[Any, Any]:
     column: Any = directed.element
     value = bindparam(_mark(number), type_=column.type)
-    return _tests(number, directed)[0], and_(column >= value, column <= value)
+    strictly = column < value if directed.modifier is desc_op else column > value
+    return strictly, share(column, value)
 
 
 def _directed(given: Any) -> UnaryExpression[Any]:

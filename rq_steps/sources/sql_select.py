@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -55,24 +56,17 @@ class SelectSource(KeysetSource):
         with_key, self._parted = items.with_key(self._by)
         self._first = with_key.order_by(*self._by.order).limit(self._limit)
         self._behind = [self._first.where(each) for each in self._by.behind]
-        self._behind_in_mysql = [self._first.where(each) for each in self._by.behind_in_mysql]
 
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
+        statements = [self._first] if after is None else self._behind
         bound = self._by.bound(after or ())
         options = {"populate_existing": self._may_refresh()}
         with self._open() as opened, collections_refused():
-            statements = self._statements(after, in_mysql=is_mysql(opened, self._first))
+            self._by.refuse_enums(partial(is_mysql, opened, self._first))
             return self._joined(
                 self._parted(opened.execute(statement, bound, execution_options=options))
                 for statement in statements
             )
-
-    def _statements(self, after: Key | None, *, in_mysql: bool) -> list[Select[Any]]:
-        if in_mysql:
-            self._by.refuse_enums()
-        if after is None:
-            return [self._first]
-        return self._behind_in_mysql if in_mysql else self._behind
 
     def _may_refresh(self) -> bool:
         """Objects that a session has already would stay as they were. Outside of a transaction no

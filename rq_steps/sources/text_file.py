@@ -149,7 +149,7 @@ class TextFile(Compared, PagedSource[Item]):
         with self._opener.opened() as file:
             size, encoding = self._opener.least_size(file), self._encoding_of(file)
             head = self._head(file, encoding)
-            if place is None or place.offset < head.end.offset:  # it had no head then, nor anything
+            if place is None or _is_within(place, head):
                 place = head.end
             blocks = self._from(file, place, encoding, self.block_size)
             for page in self._records(blocks, place.record, head):
@@ -225,6 +225,11 @@ class TextFile(Compared, PagedSource[Item]):
 def _beginning(file: IO[bytes], encoding: Encoding) -> Place:
     before = Fingerprint.read(file, encoding.mark_size)
     return Place(encoding.mark_size, 1, 1, before.checksum)
+
+
+def _is_within(place: Place, head: Head) -> bool:
+    """Was there no more of the head then? It had no records, or the file is another one."""
+    return place.record == 1 and place.offset < head.end.offset
 
 
 def _place(cursor: Any) -> Place:

@@ -17,7 +17,8 @@ _SPOILED = {
     "zlib": "error",
     "zstandard": "ZstdError",
 }
-_PART = 16 * 1024
+_PART = 4096
+"""Bytes: what repeats itself is unpacked to ten thousand times as many."""
 
 
 @contextmanager

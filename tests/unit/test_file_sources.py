@@ -442,6 +442,14 @@ def test_a_header_or_a_mark_that_comes_later_is_no_record(
     assert visited == left
 
 
+def test_a_file_whose_header_has_moved_behind_what_was_done_is_another_one(path: Path) -> None:
+    path.write_bytes(b"a\n1\n2\n")
+    ((_, cursor), *_) = csv_dicts(path).open(None)
+    path.write_bytes(b"\n\n\n\n\na\n3\n")
+    with pytest.raises(InvalidStepError, match="has other content before byte 4"):
+        list(csv_dicts(path).open(cursor))
+
+
 @pytest.mark.parametrize(
     ("before", "grown", "left"),
     [

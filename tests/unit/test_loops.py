@@ -94,6 +94,23 @@ def generated() -> Iterator[int]:
     yield from range(5)
 
 
+class QuerySet:
+    """Not Django's."""
+
+    def _iterator(self) -> Iterator[int]:
+        yield from (1, 2, 3)
+
+
+class Lenient:
+    """Has whatever attribute it is asked for."""
+
+    def __getattr__(self, name: str) -> dict[str, str]:
+        return {"name": name}
+
+    def __iter__(self) -> Iterator[int]:
+        return iter((1, 2, 3))
+
+
 SOURCES: dict[str, Callable[[], Any]] = {
     "list": lambda: [5, 6, 7, 8],
     "tuple": lambda: ("a", "b", "c"),
@@ -128,6 +145,8 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "ordered dict keys": lambda: OrderedDict(a=1, b=2).keys(),
     "falsy items": lambda: (each for each in (0, None, "", False)),
     "table": lambda: Table(a=1, b=2),
+    "a QuerySet of one's own": lambda: QuerySet()._iterator(),
+    "what has any attribute": Lenient,
 }
 
 

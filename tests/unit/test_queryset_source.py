@@ -396,6 +396,11 @@ def test_a_queryset_in_which_rows_could_be_skipped_is_refused(why: str, shop: An
     assert "\n" not in str(refusal.value)
 
 
+def test_an_order_by_extra_gives_way_to_a_key(shop: Any) -> None:
+    books = queryset(shop.Book.objects.extra(order_by=["-place"]), key="id", page=3)
+    assert [book.id for book in books] == list(range(1, 11))
+
+
 def test_groups_whose_fields_are_unique_are_read(shop: Any) -> None:
     from django.db.models import Count
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Dialect,
     Engine,
     Enum,
     Float,
@@ -42,6 +43,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine.result import FilterResult
 from sqlalchemy.orm import (
     Bundle,
@@ -60,6 +62,7 @@ from sqlalchemy.pool import StaticPool
 
 from rq_steps import CheckpointError, InvalidStepError, Step, step
 from rq_steps.sources import Source, batches, rows
+from rq_steps.sources.select_key import SelectKey
 from tests.unit.law import assert_law
 from tests.unit.memory import Job
 
@@ -786,6 +789,34 @@ def test_sessions_are_taken_as_they_are_used(bind: Any, engine: Engine) -> None:
     assert [user.id for user in users] == list(range(1, 11))
     columns = rows(select(User.id), bind(sessionmaker(engine)), page=4)
     assert [row.id for row in columns] == list(range(1, 11))
+
+
+class OfSeveralDatabases(Session):
+    """As one of several shards: only the mapper tells the database."""
+
+    def get_bind(self, mapper: Any = None, *_: Any, **__: Any) -> Engine:
+        if mapper is None:
+            raise LookupError("of which mapper?")
+        bind: Engine = self.info[mapper.class_]
+        return bind
+
+
+def test_a_session_chooses_its_database_in_its_own_way(engine: Engine) -> None:
+    with OfSeveralDatabases(info={User: engine}) as session:
+        users = rows(select(User), session, key=[User.city, User.id], page=4)
+        assert len({user.id for user in users}) == 10
+
+
+@pytest.mark.parametrize(
+    ("dialect", "expected"),
+    [
+        (mysql.dialect(), "users.city >= %s AND users.city <= %s AND users.id > %s"),
+        (sqlite.dialect(), "users.city = ? AND users.id > ?"),
+    ],
+)
+def test_mysql_is_given_what_pages_share_as_a_range(dialect: Dialect, expected: str) -> None:
+    in_hand, _ = SelectKey(select(User), [User.city, User.id]).behind
+    assert str(in_hand.compile(dialect=dialect)) == expected
 
 
 def test_a_session_that_begins_nothing_by_itself_is_read_through(engine: Engine) -> None:
