@@ -66,8 +66,10 @@ class Described:
         """What a cursor of this source is kept with.
 
         Raises:
-            TypeError: the contract is nothing that JSON can hold.
+            TypeError: the kind is no text, or the contract nothing that JSON can hold.
         """
+        if not isinstance(self.kind, str):  # type checkers let anything pass
+            raise TypeError(f"{type(self).__name__}: kind has to be a text, found {self.kind!r}")
         return SourceMark(self.kind, None, json.loads(json.dumps(self.contract)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -65,10 +65,16 @@ def _opening(made: Any, maker: Any) -> AbstractContextManager[Any]:
 @contextmanager
 def _put_back(pool: Any, connection: Any) -> Iterator[Any]:
     """To psycopg's pools a connection that is only closed is one that is still out."""
-    with ExitStack() as left:
-        left.callback(pool.putconn, connection)
-        left.callback(connection.rollback)
-        yield connection
+    try:
+        try:
+            yield connection
+        except BaseException:
+            with suppress(Exception):  # of a connection that is lost: why it is, is being raised
+                connection.rollback()
+            raise
+        connection.rollback()
+    finally:
+        pool.putconn(connection)
 
 
 def _unfit(how: str, found: Any) -> TypeError:

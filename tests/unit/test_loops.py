@@ -1355,6 +1355,23 @@ def test_a_contract_that_is_no_json_is_refused_before_the_first_item(job: Job) -
     assert "is not JSON serializable" in str(error)
 
 
+def test_the_kind_of_a_source_is_a_text(job: Job) -> None:
+    class Methodical(Source[int]):
+        def kind(self) -> str:
+            return "a method"
+
+        def open(self, cursor: Any) -> Iterator[tuple[int, Any]]:
+            yield 1, 1
+
+    @step
+    def visit(step: Step) -> None:
+        step.each(Methodical())
+
+    error = job.execute(visit).error
+    assert isinstance(error, TypeError)
+    assert str(error).startswith("Methodical: kind has to be a text, found <bound method")
+
+
 class Opened(Source[int]):
     """Its `open` gives what it was given."""
 

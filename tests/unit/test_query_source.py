@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import MethodType, ModuleType, SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -272,6 +272,25 @@ def test_a_connection_is_put_back_into_the_pool_that_it_is_got_from(connection: 
     with pytest.raises(sqlite3.OperationalError):
         list(query("SELECT nothing", pool.getconn, key="id"))
     assert pool.free == [connection]
+
+
+class Lost:
+    """A connection that breaks as soon as it is used."""
+
+    def cursor(self) -> Any:
+        raise ConnectionResetError("the server went away")
+
+    def rollback(self) -> None:
+        raise ValueError("the connection is closed")
+
+
+def test_a_connection_that_is_lost_is_put_back_and_its_error_raised() -> None:
+    given: list[Any] = []
+    pool = SimpleNamespace(putconn=given.append)
+    pool.getconn = MethodType(lambda _: Lost(), pool)
+    with pytest.raises(ConnectionResetError, match="the server went away"):
+        list(query(ALL, pool.getconn, key="id", paramstyle="qmark"))
+    assert [type(each) for each in given] == [Lost]
 
 
 def test_a_transaction_of_the_users_is_left_open(connection: Any, job: Job) -> None:
