@@ -429,6 +429,8 @@ STYLES: list[tuple[str, str, Any]] = [
 ]
 
 
+# Python 3.12.1 takes "?1" and "?2" for names.
+@pytest.mark.filterwarnings("ignore:Binding .* is a named parameter:DeprecationWarning")
 @pytest.mark.parametrize(("style", "where", "params"), STYLES)
 def test_placeholders_are_in_the_style_of_the_driver(
     style: str, where: str, params: Any, path: Path, monkeypatch: pytest.MonkeyPatch
