@@ -49,7 +49,8 @@ class AttachedRows(Transparent, Source[Any]):
         been dropped from it, and another one loaded in its place."""
         state, session = inspect(item), session_of(self._bind)
         current = session.identity_map.get(state.key, item)
-        if current in session and not inspect(current).expired:
+        found = inspect(current)
+        if current in session and (found.modified or not found.expired):
             return current
         if state.deleted or state.was_deleted:
             return None

@@ -855,6 +855,17 @@ def test_a_change_that_waits_in_an_object_is_not_read_over(engine: Engine) -> No
         assert held.city == "new"
 
 
+def test_a_change_that_waits_in_an_expired_object_is_not_read_over(engine: Engine) -> None:
+    with Session(engine, autoflush=False) as session:
+        held = session.get_one(User, 3)
+        for user in rows(select(User), session, page=6):
+            if user.id == 2:
+                session.commit()
+                held.city = "new"
+            if user.id == 3:
+                assert (user, user.city) == (held, "new")
+
+
 def test_objects_that_a_commit_expired_are_handed_out_as_they_are_now(engine: Engine) -> None:
     with Session(engine) as session:
         for user in rows(select(User), session, page=6):
