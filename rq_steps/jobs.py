@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import NoSuchJobError, StopRequested
 
 from rq_steps.events import logger
 
@@ -29,10 +29,10 @@ def fetch(queue: Queue, job_id: str) -> Job | None:
 @contextmanager
 def alone(job_id: str) -> Iterator[None]:
     """A job that cannot be read, as one of another RQ's, does not take along who looks at it: that
-    would be one worker after the other."""
+    would be one worker after the other. A request to shut down only comes by."""
     try:
         yield
-    except RedisError:
+    except (RedisError, StopRequested):
         raise
     except Exception:
         logger.exception("Job %s: cannot be put back", job_id)

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
+from rq.job import JobStatus
 from rq.queue import Queue
 from rq.worker import BaseWorker
 
@@ -21,9 +22,10 @@ from rq_steps.events import logger
 from rq_steps.lease import end_lease
 from rq_steps.outcome import Outcome
 from rq_steps.signals import ALARM, handling, ignoring, may_handle
-from rq_steps.store import SUPERSEDED
+from rq_steps.store import CLAIM, ENDED, SUPERSEDED
 
 if TYPE_CHECKING:
+    from redis.client import Pipeline
     from rq.executions import Execution
     from rq.job import Job
 
@@ -80,7 +82,7 @@ class StockWorker:
     def outcome(self, outcome: Outcome) -> Any:
         if outcome.lost:
             self._leave_quietly()
-            self._refuse_resurrection(outcome.reason)
+            self._refuse_resurrection(outcome)
         if outcome.wait and not self._has_scheduler():
             self._warn()
             outcome.intervals = [0]
@@ -113,13 +115,26 @@ class StockWorker:
         logging.shutdown()
         os._exit(os.EX_OK)
 
-    def _refuse_resurrection(self, why: str) -> None:
+    def _refuse_resurrection(self, outcome: Outcome) -> None:
         """A worker without a work-horse: put back, a canceled job would run again.
 
         One that was superseded is put back all the same: it goes on from the record.
         """
-        if why != SUPERSEDED:
-            raise StepsError(f"the job was {why} while it ran")
+        if outcome.reason == JobStatus.CANCELED:
+            self._end_claim(outcome.token)
+        if outcome.reason != SUPERSEDED:
+            raise StepsError(f"the job was {outcome.reason} while it ran")
+
+    def _end_claim(self, token: str) -> None:
+        """RQ will call it failed: with a claim, our workers would take it for one that was lost."""
+
+        def end(pipeline: Pipeline) -> None:
+            is_ours = pipeline.hget(self._job.key, CLAIM) == token.encode()
+            pipeline.multi()
+            if is_ours:
+                pipeline.hset(self._job.key, CLAIM, f"{ENDED}{token}")
+
+        self._job.connection.transaction(end, self._job.key)
 
     def _clean_up(self) -> None:
         """Have RQ not take the execution for one whose worker died."""

@@ -74,13 +74,16 @@ class SurvivorMixin(EnduranceMixin):
             raise SystemExit
         return result
 
-    def _still_holds(self, job: Job, _queue: Queue, execution: Execution) -> bool:
+    def _still_holds(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """If so, nobody puts it back until it is started, however long it was imported."""
+        vouch_for(job, queue, execution, self.name)
         return is_open(execution, job)
 
     def _takes_lease(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """A continuable has its lease before RQ calls it started: so it is found if it is lost. It
         may have finished meanwhile, or been canceled."""
         through = takes_through_intermediate(self.queues)
+        vouch_for(job, queue, execution, self.name)
         if not take_lease(job, queue, execution, through_intermediate=through):
             return False
         close_all_but(execution, job)

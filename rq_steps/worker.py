@@ -57,10 +57,16 @@ def _refuse_to_come_second(cls: type) -> None:
     above = cls.__mro__[: cls.__mro__.index(ContinuableWorkerMixin)]
     hiding = [base.__name__ for base in above if base.__module__.partition(".")[0] == "rq"]
     if hiding:
+        ours_first = sorted(cls.__bases__, key=lambda base: not _is_ours(base))
+        bases = ", ".join(base.__name__ for base in ours_first)
         raise TypeError(
             f"{cls.__name__}: ContinuableWorkerMixin comes after RQ's {hiding[0]}: write it first, "
-            f"as in class {cls.__name__}(ContinuableWorkerMixin, {cls.__bases__[0].__name__})"
+            f"as in class {cls.__name__}({bases})"
         )
+
+
+def _is_ours(cls: type) -> bool:
+    return issubclass(cls, ContinuableWorkerMixin)
 
 
 class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):

@@ -6,6 +6,7 @@ one's by now.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from rq import Queue, Repeat
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 
-from rq_steps import unbegun
+from rq_steps import continuable, step, unbegun
 from rq_steps.books import open_executions
 from rq_steps.lease import has_lease, take_lease
 from rq_steps.recovery import recover_lost
@@ -72,10 +73,25 @@ def late_worker(connection: Redis, names: list[str]) -> Late:
     return Late(names, connection=connection)
 
 
-def put_back(queue: Queue) -> None:
+@step
+def visiting(place: str) -> None:
+    visit(place)
+
+
+@continuable
+def visit_in_a_step(place: str) -> None:
+    visiting(place)
+
+
+def see_long_ago(queue: Queue) -> None:
     """Others have waited for long for what has been taken from the queue to begin."""
     rescue_unbegun([queue])
     pass_time_unbegun(queue)
+
+
+def put_back(queue: Queue) -> None:
+    """And have put it back."""
+    see_long_ago(queue)
     assert rescue_unbegun([queue]) == 1
 
 
@@ -124,6 +140,21 @@ def test_nor_does_it_begin_a_plain_job_that_others_have_put_back(
     assert visits == ["plain"]
     assert job.get_status() == "finished"
     assert_nothing_is_left_of_an_execution(queue)
+
+
+@pytest.mark.parametrize("function", [visit, visit_in_a_step])
+@each_number_of_queues
+def test_what_is_about_to_begin_after_a_long_import_is_not_put_back_by_others(
+    connection: Redis, queue: Queue, names: list[str], function: Callable[..., None]
+) -> None:
+    """Nor by itself: a worker without a work-horse looks around just before it begins."""
+    queue.enqueue(function, "done")
+    late = late_worker(connection, names)
+    once_at(WITH_AN_EXECUTION, lambda: see_long_ago(queue))
+    once_at(BEFORE_IT_IS_STARTED, lambda: rescue_unbegun([queue]))
+    late.execute_job(*take(late))
+    assert queue.job_ids == []
+    assert visits == ["done"]
 
 
 @each_number_of_queues

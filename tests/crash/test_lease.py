@@ -103,6 +103,15 @@ def test_the_lease_ends_with_the_execution(job: Job) -> None:
     assert not has_lease(job)
 
 
+def test_a_renewal_that_was_on_its_way_takes_no_lease_anew(job: Job) -> None:
+    """On RQ's own workers the job is started yet, and a callback may take long."""
+    store = execution_of(job)
+    store.save(store.claim().record, release=True)
+    end_lease_of(job, str(another_copy(job).worker_name))
+    store.renew()
+    assert not has_lease(job)
+
+
 def test_a_worker_that_comes_late_does_not_end_the_lease_of_an_execution_that_runs(
     job: Job,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from rq import Queue
+from rq.exceptions import StopRequested
 from rq.job import JobStatus
 
 from rq_steps import recovery
@@ -110,6 +111,22 @@ def test_a_job_that_cannot_be_read_takes_no_worker_along_and_no_other_job(
     assert queue.job_ids == [other.id]
     assert f"Job {unknown.id}: cannot be put back" in caplog.messages
     assert has_lease(unknown)
+
+
+def test_a_worker_that_is_told_to_stop_while_it_puts_a_job_back_stops(
+    queue: Queue, in_the_middle: Arrange
+) -> None:
+    """RQ's handler of the signal raises there where the worker is."""
+    job = lost_job(queue)
+
+    def told() -> None:
+        raise StopRequested
+
+    in_the_middle(told)
+    with pytest.raises(StopRequested):
+        recover_lost([queue])
+    assert recover_lost([queue]) == 1
+    assert queue.job_ids == [job.id]
 
 
 def test_a_job_that_is_heard_of_at_the_last_moment_is_left_alone(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from rq import Queue
 from rq.job import Job
+from rq.worker import RoundRobinWorker
 
 from rq_steps import ContinuableWorkerMixin
 from tests.processes import users_own
@@ -15,6 +16,10 @@ from tests.redis.scene import completed, cursor, failure, head
 from tests.workers import Workers, wait_until
 
 REFUSED = "from another process than its continuable's"
+
+
+class Quiet:
+    """A mixin that is no worker by itself."""
 
 
 def test_steps_are_refused_in_a_forked_process_and_the_record_is_its_parents(
@@ -67,6 +72,14 @@ def test_the_mixin_is_refused_behind_rqs_own_worker() -> None:
         "Mine: ContinuableWorkerMixin comes after RQ's Worker: write it first, "
         "as in class Mine(ContinuableWorkerMixin, TheirWorker)"
     )
+
+
+def test_the_refusal_names_every_base_in_an_order_that_works() -> None:
+    with pytest.raises(TypeError) as told:
+        type("Mine", (Quiet, RoundRobinWorker, ContinuableWorkerMixin), {})
+    advice = "class Mine(ContinuableWorkerMixin, Quiet, RoundRobinWorker)"
+    assert str(told.value).endswith(f"write it first, as in {advice}")
+    type("Mine", (ContinuableWorkerMixin, Quiet, RoundRobinWorker), {})
 
 
 # A spawned work-horse shares no memory: its worker cannot know that it runs a plain job.

@@ -16,7 +16,9 @@ from rq.serializers import JSONSerializer
 from rq_steps import Step, continuable, step, store
 from rq_steps.events import Event, Superseded
 from rq_steps.head import completed_count
+from rq_steps.lease import has_lease, lease_key
 from rq_steps.record import Completed, Record
+from rq_steps.recovery import recover_lost
 from rq_steps.store import Claim, Store
 from tests.redis import jobs
 from tests.redis.scene import (
@@ -544,6 +546,18 @@ def test_a_job_canceled_on_a_stock_worker_without_a_work_horse_fails_and_does_no
     assert visits == [0, 1, 2, 3, 4]
     assert failure(job) == "rq_steps.errors.StepsError: the job was canceled while it ran"
     assert queue.is_empty()
+
+
+def test_a_job_canceled_on_a_stock_worker_without_a_work_horse_is_not_taken_for_lost(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(import_rows, 10)
+    once_at(4, lambda: another_copy(job).cancel())
+    work(connection, worker_class=StockWorker)
+    assert not has_lease(job)
+    connection.zadd(lease_key(queue.name, connection), {job.id: 1})
+    assert recover_lost([queue]) == 0
+    assert job.get_status() == "failed"
 
 
 def test_a_job_superseded_on_a_stock_worker_without_a_work_horse_goes_on_from_the_record(
