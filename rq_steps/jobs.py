@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rq.job import Job
     from rq.queue import Queue
 
+_told_of: set[str] = set()
+"""Jobs that cannot be put back: workers look again and again."""
+
 
 def fetch(queue: Queue, job_id: str) -> Job | None:
     """The job, if it still exists."""
@@ -35,7 +38,9 @@ def alone(job_id: str) -> Iterator[None]:
     except (RedisError, StopRequested):
         raise
     except Exception:
-        logger.exception("Job %s: cannot be put back", job_id)
+        if job_id not in _told_of:
+            logger.exception("Job %s: cannot be put back", job_id)
+        _told_of.add(job_id)
 
 
 def forget_meta(job: Job) -> None:

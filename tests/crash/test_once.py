@@ -110,6 +110,9 @@ def test_a_job_that_cannot_be_read_takes_no_worker_along_and_no_other_job(
     assert recover_lost([queue]) == 1
     assert queue.job_ids == [other.id]
     assert f"Job {unknown.id}: cannot be put back" in caplog.messages
+    caplog.clear()
+    recover_lost([queue])
+    assert caplog.messages == []
     assert has_lease(unknown)
 
 
