@@ -6,7 +6,7 @@ from typing import Any
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.record import SourceMark
-from rq_steps.sources.protocol import Compared, Described, compare
+from rq_steps.sources.protocol import Compared, Described, compare, unfit_cursor
 from rq_steps.values import JSON
 
 
@@ -31,8 +31,5 @@ class Compound(Compared):
             InvalidStepError: it has others.
         """
         if not isinstance(cursor, dict) or set(cursor) != set(fields):
-            raise InvalidStepError(
-                f"{self.kind} is gone on with at a cursor with {', '.join(fields)}, "
-                f"found {cursor!r}"
-            )
+            raise unfit_cursor(self.kind, fields, cursor)
         return [cursor[field] for field in fields]

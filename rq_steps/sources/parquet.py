@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.data_set import DataFile, DataSet, Files, RowGroup
 from rq_steps.sources.mistaken import called, refuse_size, refuse_untexts
-from rq_steps.sources.protocol import Compared, PagedSource
+from rq_steps.sources.protocol import Compared, PagedSource, unfit_cursor
 from rq_steps.values import JSON
 
 if TYPE_CHECKING:
@@ -170,10 +170,7 @@ class ParquetSource(Compared, PagedSource[Item]):
             if min(place[:3]) < 0 or place.file >= files:
                 raise TypeError
         except TypeError:
-            raise InvalidStepError(
-                f"a {self.kind} of {files} files is gone on with at a cursor with "
-                f"{', '.join(Place._fields)}, found {cursor!r}"
-            ) from None
+            raise unfit_cursor(f"a {self.kind} of {files} files", Place._fields, cursor) from None
         return place
 
     def _refuse_unknown_columns(self, data: DataSet) -> None:

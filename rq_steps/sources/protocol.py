@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -210,6 +210,13 @@ def close(given: Iterator[Any]) -> None:
     let_go = getattr(given, "close", None)
     if let_go is not None:
         let_go()
+
+
+def unfit_cursor(source: str, fields: Iterable[str], cursor: Any) -> InvalidStepError:
+    """A source cannot be opened at this cursor: it has other fields, or values that cannot be."""
+    return InvalidStepError(
+        f"{source} is gone on with at a cursor with {', '.join(fields)}, found {cursor!r}"
+    )
 
 
 def broken_off() -> InvalidStepError:

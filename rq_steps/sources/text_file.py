@@ -12,7 +12,7 @@ from rq_steps.sources.blocks import Block, Blocks
 from rq_steps.sources.encodings import LONGEST_MARK, Encoding
 from rq_steps.sources.files import File, Opener, read
 from rq_steps.sources.fingerprint import Fingerprint
-from rq_steps.sources.protocol import Compared, PagedSource
+from rq_steps.sources.protocol import Compared, PagedSource, unfit_cursor
 from rq_steps.values import JSON
 
 Item = TypeVar("Item", covariant=True)
@@ -238,7 +238,5 @@ def _place(cursor: Any) -> Place:
         if min(place[:3]) < 0 or not isinstance(place.before, str):
             raise TypeError
     except TypeError:
-        raise InvalidStepError(
-            f"a file is gone on with at a cursor with {', '.join(Place._fields)}, found {cursor!r}"
-        ) from None
+        raise unfit_cursor("a file", Place._fields, cursor) from None
     return place
