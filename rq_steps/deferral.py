@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
-import threading
 from types import FrameType
 from typing import Any
+
+from rq_steps.signals import in_main_thread
 
 
 class Deferral:
@@ -22,7 +23,7 @@ class Deferral:
         self._noted: list[int] = []
 
     def __enter__(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
+        if not in_main_thread():
             return
         self._noted.clear()
         for signum in self._signums:

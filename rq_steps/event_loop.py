@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from rq_steps.signals import ALARM, in_main_thread
+
 if TYPE_CHECKING:
     from asyncio import Task
-
-_ALARM = getattr(signal, "SIGALRM", None)
 
 
 def run_in_loop(coroutine: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -51,9 +50,9 @@ def _alarm_reaching(task: Task[Any] | None, struck: list[BaseException]) -> Iter
 
 
 def _handler() -> Callable[[int, FrameType | None], Any] | None:
-    if _ALARM is None or threading.current_thread() is not threading.main_thread():
+    if ALARM is None or not in_main_thread():
         return None
-    handler = signal.getsignal(_ALARM)
+    handler = signal.getsignal(ALARM)
     return handler if callable(handler) else None
 
 

@@ -30,7 +30,7 @@ def handling(signum: int, action: Callable[[], None]) -> Iterator[None]:
 @contextmanager
 def ignoring(signum: int | None) -> Iterator[None]:
     """Have a signal do nothing for a while, where it is for this thread to say so."""
-    if signum is None or threading.current_thread() is not threading.main_thread():
+    if signum is None or not in_main_thread():
         yield
         return
     with handling(signum, lambda: None):
@@ -64,12 +64,16 @@ def unsignalled() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
+def in_main_thread() -> bool:
+    """Is it the thread in which Python runs the handlers of signals, and lets them be set?"""
+    return threading.current_thread() is threading.main_thread()
+
+
 def may_handle(signum: int | None) -> bool:
     """Whether a signal is nobody else's here."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
     return (
         signum is not None
-        and in_main_thread
+        and in_main_thread()
         and signal.getsignal(signum) in (signal.SIG_DFL, signal.SIG_IGN)
     )
 
