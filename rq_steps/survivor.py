@@ -61,8 +61,14 @@ class SurvivorMixin(EnduranceMixin):
         execution = self._execution or getattr(self, "execution", None)
         if execution is None:
             return super().perform_job(job, queue, *args, **kwargs)
-        may_begin = self._takes_lease if self._is_continuable(job) else self._still_holds
-        if not patiently(partial(may_begin, job, queue, execution), self.who):
+        is_ours = self._takes_lease if self._is_continuable(job) else self._still_holds
+
+        def may_begin() -> bool:
+            # Nobody puts it back until it is started, however long it was imported.
+            vouch_for(job, queue, execution, self.name)
+            return is_ours(job, queue, execution)
+
+        if not patiently(may_begin, self.who):
             self._close_execution(job, execution)
             return False
         return super().perform_job(job, queue, *args, **kwargs)
@@ -74,16 +80,13 @@ class SurvivorMixin(EnduranceMixin):
             raise SystemExit
         return result
 
-    def _still_holds(self, job: Job, queue: Queue, execution: Execution) -> bool:
-        """If so, nobody puts it back until it is started, however long it was imported."""
-        vouch_for(job, queue, execution, self.name)
+    def _still_holds(self, job: Job, _queue: Queue, execution: Execution) -> bool:
         return is_open(execution, job)
 
     def _takes_lease(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """A continuable has its lease before RQ calls it started: so it is found if it is lost. It
         may have finished meanwhile, or been canceled."""
         through = takes_through_intermediate(self.queues)
-        vouch_for(job, queue, execution, self.name)
         if not take_lease(job, queue, execution, through_intermediate=through):
             return False
         close_all_but(execution, job)
