@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
@@ -29,18 +28,19 @@ def fetch(queue: Queue, job_id: str) -> Job | None:
     return job
 
 
-@contextmanager
-def alone(job_id: str) -> Iterator[None]:
-    """A job that cannot be read, as one of another RQ's, does not take along who looks at it: that
-    would be one worker after the other. A request to shut down only comes by."""
+def alone(job_id: str, put_back: Callable[[], bool]) -> bool:
+    """Was the job put back? One that cannot be read, as one of another RQ's, does not take along
+    who looks at it: that would be one worker after the other. A request to shut down only comes
+    by."""
     try:
-        yield
+        return put_back()
     except (RedisError, StopRequested):
         raise
     except Exception:
         if job_id not in _told_of:
             logger.exception("Job %s: cannot be put back", job_id)
         _told_of.add(job_id)
+        return False
 
 
 def forget_meta(job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from redis.exceptions import WatchError
@@ -60,13 +61,7 @@ def _due(connection: Redis, keys: list[str]) -> list[list[bytes]]:
 
 def _promote_all(queue: Queue, job_ids: list[str]) -> int:
     has_scheduler = queue.scheduler_pid is not None
-    return sum(_promote_alone(queue, job_id, has_scheduler) for job_id in job_ids)
-
-
-def _promote_alone(queue: Queue, job_id: str, has_scheduler: bool) -> bool:
-    with alone(job_id):
-        return _promote(queue, job_id, has_scheduler)
-    return False
+    return sum(alone(each, partial(_promote, queue, each, has_scheduler)) for each in job_ids)
 
 
 def _promote(queue: Queue, job_id: str, has_scheduler: bool) -> bool:

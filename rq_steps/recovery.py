@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from redis.exceptions import WatchError
@@ -102,16 +103,11 @@ def _recover_lost_of(queue: Queue) -> int:
 
     # To redis' types, it may have to be awaited.
     due: list[bytes] = connection.zrangebyscore(key, 0, now, start=0, num=_AT_ONCE)  # type: ignore[assignment]
-    return sum(_recover_due(queue, job_id.decode(), is_due) for job_id in due)
+    jobs = [each.decode() for each in due]
+    return sum(alone(each, partial(_recover_due, queue, each, is_due)) for each in jobs)
 
 
 def _recover_due(queue: Queue, job_id: str, is_due: Callable[[str], bool]) -> bool:
-    with alone(job_id):
-        return _recover_or_forget(queue, job_id, is_due)
-    return False
-
-
-def _recover_or_forget(queue: Queue, job_id: str, is_due: Callable[[str], bool]) -> bool:
     recovered = _recover_where(queue, job_id, lambda found: is_due(job_id) and found.is_lost)
     if not recovered and is_due(job_id):
         _close_canceled(queue, job_id)
