@@ -11,6 +11,7 @@ from rq.exceptions import NoSuchJobError, StopRequested
 from rq_steps.events import logger
 
 if TYPE_CHECKING:
+    from redis import Redis
     from redis.client import Pipeline
     from rq.job import Job
     from rq.queue import Queue
@@ -26,6 +27,13 @@ def fetch(queue: Queue, job_id: str) -> Job | None:
     except NoSuchJobError:
         return None
     return job
+
+
+def fields(connection: Redis, key: str, *names: str) -> list[bytes | None]:
+    """Fields of a job's hash, of which some may not be there."""
+    # To redis' types, it may have to be awaited.
+    values: list[bytes | None] = connection.hmget(key, *names)  # type: ignore[assignment]
+    return values
 
 
 def alone(job_id: str, put_back: Callable[[], bool]) -> bool:

@@ -12,7 +12,7 @@ from rq_steps.books import close, close_at_once, open_executions
 from rq_steps.events import Died, publish
 from rq_steps.head import Death, after_death
 from rq_steps.internals import enqueue
-from rq_steps.jobs import alone, fetch, forget_meta, persist
+from rq_steps.jobs import alone, fetch, fields, forget_meta, persist
 from rq_steps.lease import lease_key
 from rq_steps.poison import bury, is_poison, tell_of_burial
 from rq_steps.rate_limit import release_slot_of
@@ -82,9 +82,7 @@ def recover(queue: Queue, job_id: str, *, counted: bool = True) -> bool:
 def find(queue: Queue, job_id: str) -> Found | None:
     """The job as it stands in Redis; None where it is gone."""
     names = ("data", "status", "worker_name", CLAIM, HEAD, "created_at", "repeats_left")
-    key = queue.job_class.key_for(job_id)
-    # To redis' types, it may have to be awaited.
-    values: list[bytes | None] = queue.connection.hmget(key, *names)  # type: ignore[assignment]
+    values = fields(queue.connection, queue.job_class.key_for(job_id), *names)
     data, status, worker_name, claim, head, created_at, repeats_left = values
     if data is None or status is None:
         return None

@@ -12,7 +12,7 @@ from rq.registry import ScheduledJobRegistry
 
 from rq_steps.books import hold, naming
 from rq_steps.internals import enqueue, forget_result
-from rq_steps.jobs import forget_meta, persist
+from rq_steps.jobs import fields, forget_meta, persist
 from rq_steps.outcome import Outcome
 from rq_steps.promotion import waiting_key
 from rq_steps.rate_limit import release_slot_of
@@ -55,7 +55,7 @@ def _put_back(
     execution: Execution,
     pipeline: Pipeline,
 ) -> None:
-    data, status, claim = _fields(pipeline, job)
+    data, status, claim = fields(pipeline, job.key, "data", "status", CLAIM)
     is_claimed = _claims(claim, outcome) and not outcome.lost
     is_ours = is_claimed and status == JobStatus.STARTED.encode()
     if is_claimed and not is_ours and _was_set_right(job, claim, status):
@@ -77,12 +77,6 @@ def _put_back(
 def _clean_up(worker: BaseWorker, job: Job, execution: Execution, pipeline: Pipeline) -> None:
     hold(execution, worker)  # where the transaction is tried again, it has been let go
     worker.cleanup_execution(job, pipeline=pipeline, **naming(execution, worker))
-
-
-def _fields(pipeline: Pipeline, job: Job) -> list[bytes | None]:
-    # To redis' types, it may have to be awaited.
-    fields: list[bytes | None] = pipeline.hmget(job.key, "data", "status", CLAIM)  # type: ignore[assignment]
-    return fields
 
 
 def _was_set_right(job: Job, claim: bytes | None, status: bytes | None) -> bool:
