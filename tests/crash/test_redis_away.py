@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from redis import Redis
 from rq import Queue
+from rq.job import Job
 
 from rq_steps.server import PrivateServer
 from tests.crash.jobs import COUNT, STOP, Scene, import_rows, import_rows_unsaved, plain
 from tests.crash.proxy import LossyProxy
 from tests.redis.scene import fields, head
-from tests.workers import Workers, wait_until
+from tests.workers import WorkerProcess, Workers, wait_until
 
 ALL = list(range(COUNT))
 WAITS = "Redis is away, and is waited for"
@@ -48,6 +49,17 @@ def wait_for_item(scene: Scene) -> None:
     wait_until(lambda: scene.is_held, "the job has not come to its item")
 
 
+def held_in_its_item(
+    server: PrivateServer, worker: Workers, scene: Scene, **options: Any
+) -> tuple[Queue, Job, WorkerProcess]:
+    """A job that is in the middle of its rows, on a worker of these options."""
+    queue = queue_on(server)
+    job = queue.enqueue(import_rows, str(scene.folder), "hold")
+    running = worker(url=server.url, **options)
+    wait_for_item(scene)
+    return queue, job, running
+
+
 def wait_for_end(queue: Queue, job_id: str) -> None:
     def is_done() -> bool:
         job = queue.fetch_job(job_id)
@@ -60,10 +72,7 @@ def wait_for_end(queue: Queue, job_id: str) -> None:
 def test_a_checkpoint_waits_until_redis_is_back(
     worker: Workers, own_server: PrivateServer, scene: Scene, worker_class: str
 ) -> None:
-    queue = queue_on(own_server)
-    job = queue.enqueue(import_rows, str(scene.folder), "hold")
-    running = worker(url=own_server.url, worker_class=worker_class)
-    wait_for_item(scene)
+    queue, job, running = held_in_its_item(own_server, worker, scene, worker_class=worker_class)
     own_server.kill()
     scene.release()
     running.wait_for_output(WAITS)
@@ -113,10 +122,9 @@ def test_a_busy_worker_that_looks_after_its_horse_waits_too(
     worker: Workers, own_server: PrivateServer, scene: Scene
 ) -> None:
     """RQ's own would quit at its next heartbeat."""
-    queue = queue_on(own_server)
-    job = queue.enqueue(import_rows, str(scene.folder), "hold")
-    running = worker(url=own_server.url, args=["--job-monitoring-interval", "1"])
-    wait_for_item(scene)
+    queue, job, running = held_in_its_item(
+        own_server, worker, scene, args=["--job-monitoring-interval", "1"]
+    )
     own_server.kill()
     running.wait_for_output("no heartbeat")
     own_server.start()
@@ -128,10 +136,7 @@ def test_a_busy_worker_that_looks_after_its_horse_waits_too(
 def test_a_horse_that_dies_meanwhile_is_noticed_when_redis_is_back(
     worker: Workers, own_server: PrivateServer, scene: Scene
 ) -> None:
-    queue = queue_on(own_server)
-    job = queue.enqueue(import_rows, str(scene.folder), "hold")
-    running = worker(url=own_server.url)
-    wait_for_item(scene)
+    queue, job, running = held_in_its_item(own_server, worker, scene)
     own_server.kill()
     running.kill_horse()
     running.wait_for_output(WAITS)
@@ -162,10 +167,7 @@ def test_an_execution_gives_up_after_a_stated_time_as_if_killed(
 def test_where_redis_comes_back_without_its_data_the_job_is_gone_and_the_worker_works_on(
     worker: Workers, forgetful_server: PrivateServer, scene: Scene
 ) -> None:
-    queue = queue_on(forgetful_server)
-    job = queue.enqueue(import_rows, str(scene.folder), "hold")
-    running = worker(url=forgetful_server.url)
-    wait_for_item(scene)
+    queue, job, running = held_in_its_item(forgetful_server, worker, scene)
     forgetful_server.kill()
     forgetful_server.start()
     scene.release()
@@ -181,10 +183,7 @@ def test_where_redis_comes_back_without_its_data_the_job_is_gone_and_the_worker_
 def test_a_worker_whose_horse_died_meanwhile_works_on_where_the_job_is_gone(
     worker: Workers, forgetful_server: PrivateServer, scene: Scene
 ) -> None:
-    queue = queue_on(forgetful_server)
-    job = queue.enqueue(import_rows, str(scene.folder), "hold")
-    running = worker(url=forgetful_server.url)
-    wait_for_item(scene)
+    queue, job, running = held_in_its_item(forgetful_server, worker, scene)
     forgetful_server.kill()
     running.kill_horse()
     running.wait_for_output(WAITS)

@@ -536,13 +536,19 @@ def test_an_error_after_the_job_was_superseded_fails_nothing(
     assert head(job)["error"] is None
 
 
+def canceled_on_a_stock_worker(connection: Redis, queue: Queue) -> Job:
+    """A job that is canceled in the middle of its rows, on a worker without a work-horse."""
+    job = queue.enqueue(import_rows, 10)
+    once_at(4, lambda: another_copy(job).cancel())
+    work(connection, worker_class=StockWorker)
+    return job
+
+
 def test_a_job_canceled_on_a_stock_worker_without_a_work_horse_fails_and_does_not_run_again(
     connection: Redis, queue: Queue
 ) -> None:
     """That has no way to end quietly, and would take what it is told for a retry."""
-    job = queue.enqueue(import_rows, 10)
-    once_at(4, lambda: another_copy(job).cancel())
-    work(connection, worker_class=StockWorker)
+    job = canceled_on_a_stock_worker(connection, queue)
     assert visits == [0, 1, 2, 3, 4]
     assert failure(job) == "rq_steps.errors.StepsError: the job was canceled while it ran"
     assert queue.is_empty()
@@ -551,9 +557,7 @@ def test_a_job_canceled_on_a_stock_worker_without_a_work_horse_fails_and_does_no
 def test_a_job_canceled_on_a_stock_worker_without_a_work_horse_is_not_taken_for_lost(
     connection: Redis, queue: Queue
 ) -> None:
-    job = queue.enqueue(import_rows, 10)
-    once_at(4, lambda: another_copy(job).cancel())
-    work(connection, worker_class=StockWorker)
+    job = canceled_on_a_stock_worker(connection, queue)
     assert not has_lease(job)
     connection.zadd(lease_key(queue.name, connection), {job.id: 1})
     assert recover_lost([queue]) == 0
