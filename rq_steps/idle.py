@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +43,14 @@ class IdlerMixin(EnduranceMixin):
                 raise
             self._shall_leave = True
             self._end_wait()
+
+    def set_shutdown_requested_date(self) -> None:
+        """RQ calls this from its handler of the signal."""
+        _beside(partial(self._tell_redis, super().set_shutdown_requested_date))
+
+    def _tell_redis(self, tell: Callable[[], None]) -> None:
+        try:
+            tell()
         except AWAY as error:
             self.log.warning("%s: Redis is away: %s", self.who, error)
 
@@ -93,10 +104,9 @@ class IdlerMixin(EnduranceMixin):
             self._client_id = self.connection.client_id()
 
     def _end_wait(self) -> None:
-        """From a thread: the signal has come at any place, perhaps in the middle of a command."""
         waiting = self._waiting
         if waiting is not None and not waiting.is_set():
-            threading.Thread(target=self._unblock, args=[waiting], daemon=True).start()
+            _beside(partial(self._unblock, waiting))
 
     def _unblock(self, waiting: threading.Event) -> None:
         """The server ends the wait, or it has already answered with a job: nothing in between.
@@ -107,3 +117,9 @@ class IdlerMixin(EnduranceMixin):
             while not waiting.is_set():
                 self.connection.client_unblock(self._client_id, error=True)
                 waiting.wait(0.005)
+
+
+def _beside(call: Callable[[], None]) -> None:
+    """Call in a thread: the signal may have come where this one holds a lock that it cannot take
+    twice. Connection pools have such locks before redis-py 6.1.1, and so has `threading`."""
+    _thread.start_new_thread(call, ())

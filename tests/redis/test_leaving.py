@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -272,6 +273,41 @@ def test_a_job_leaves_behind_a_save_by_hand_that_found_its_worker_stopping(
     work(connection, worker_class=worker_class, executions=1)
     assert visits == [0, 1, 2, 3, 4]
     assert cursor(job) == 5
+
+
+# A request that comes in the middle of a command to Redis
+
+
+class LockThatNobodyTakesTwice:
+    """As connection pools have before redis-py 6.1.1, but that it does not wait for ever."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        assert self._lock.acquire(timeout=5), "waits for itself"
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
+
+
+def stop_while_a_connection_is_taken(pool: Any) -> None:
+    usual, pool._lock = pool._lock, LockThatNobodyTakesTwice()
+    with pool._lock:
+        stop()
+    pool._lock = usual
+
+
+def test_a_worker_that_is_asked_while_it_takes_a_connection_leaves_and_says_so(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(import_rows, 10)
+    worker = Worker([queue], connection=connection)
+    once_at(4, lambda: stop_while_a_connection_is_taken(connection.connection_pool))
+    work_off(worker)
+    assert visits == [0, 1, 2, 3, 4]
+    assert queue.job_ids == [job.id]
+    wait_until(lambda: connection.hexists(worker.key, "shutdown_requested_date"), "nobody says so")
 
 
 # A second request to shut down, where there is no work-horse to kill
