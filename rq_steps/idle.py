@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 from rq.exceptions import StopRequested
 
 from rq_steps.endurance import EnduranceMixin
+from rq_steps.errands import Errands
 from rq_steps.patience import AWAY
 from rq_steps.unbegun import put_back_unbegun
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from rq.queue import Queue
 
 _UNBLOCKED = "UNBLOCKED"
+
+_ERRANDS_TAKE = 1.0
+"""Seconds at most that a worker which leaves waits for them."""
 
 
 class IdlerMixin(EnduranceMixin):
@@ -33,6 +36,10 @@ class IdlerMixin(EnduranceMixin):
     _shall_leave = False
     _waiting: threading.Event | None = None
     _client_id = 0
+
+    @cached_property
+    def _errands(self) -> Errands:
+        return Errands()
 
     def request_stop(self, signum: Any, frame: Any) -> None:
         """RQ raises StopRequested here where the worker is not busy."""
@@ -46,7 +53,7 @@ class IdlerMixin(EnduranceMixin):
 
     def set_shutdown_requested_date(self) -> None:
         """RQ calls this from its handler of the signal."""
-        _beside(partial(self._tell_redis, super().set_shutdown_requested_date))
+        self._errands.send(partial(self._tell_redis, super().set_shutdown_requested_date))
 
     def _tell_redis(self, tell: Callable[[], None]) -> None:
         try:
@@ -84,6 +91,11 @@ class IdlerMixin(EnduranceMixin):
         else:
             super().execute_job(job, queue)
 
+    def teardown(self) -> None:
+        """Whoever runs the worker may close its connections next."""
+        self._errands.wait(_ERRANDS_TAKE)
+        super().teardown()
+
     def _dequeue(self, timeout: int | None) -> tuple[Job, Queue] | None:
         if timeout is None:
             return super().dequeue_job_and_maintain_ttl(None)
@@ -106,7 +118,7 @@ class IdlerMixin(EnduranceMixin):
     def _end_wait(self) -> None:
         waiting = self._waiting
         if waiting is not None and not waiting.is_set():
-            _beside(partial(self._unblock, waiting))
+            self._errands.send(partial(self._unblock, waiting))
 
     def _unblock(self, waiting: threading.Event) -> None:
         """The server ends the wait, or it has already answered with a job: nothing in between.
@@ -117,9 +129,3 @@ class IdlerMixin(EnduranceMixin):
             while not waiting.is_set():
                 self.connection.client_unblock(self._client_id, error=True)
                 waiting.wait(0.005)
-
-
-def _beside(call: Callable[[], None]) -> None:
-    """Call in a thread: the signal may have come where this one holds a lock that it cannot take
-    twice. Connection pools have such locks before redis-py 6.1.1, and so has `threading`."""
-    _thread.start_new_thread(call, ())

@@ -298,7 +298,7 @@ def stop_while_a_connection_is_taken(pool: Any) -> None:
     pool._lock = usual
 
 
-def test_a_worker_that_is_asked_while_it_takes_a_connection_leaves_and_says_so(
+def test_a_worker_that_is_asked_while_it_takes_a_connection_leaves(
     connection: Redis, queue: Queue
 ) -> None:
     job = queue.enqueue(import_rows, 10)
@@ -307,7 +307,36 @@ def test_a_worker_that_is_asked_while_it_takes_a_connection_leaves_and_says_so(
     work_off(worker)
     assert visits == [0, 1, 2, 3, 4]
     assert queue.job_ids == [job.id]
-    wait_until(lambda: connection.hexists(worker.key, "shutdown_requested_date"), "nobody says so")
+
+
+def test_a_worker_has_said_that_it_is_asked_before_it_leaves(
+    connection: Redis, queue: Queue
+) -> None:
+    leaves, course = threading.Event(), list[str]()
+
+    class SaysItLate(Worker):
+        def handle_warm_shutdown_request(self) -> None:
+            super().handle_warm_shutdown_request()
+            self._errands.send(self.say)
+
+        def say(self) -> None:
+            leaves.wait()
+            course.append("said")
+
+        def teardown(self) -> None:
+            leaves.set()
+            super().teardown()
+
+        def register_death(self) -> None:
+            course.append("left")
+            super().register_death()  # type: ignore[no-untyped-call]  # of RQ
+
+    queue.enqueue(import_rows, 10)
+    once_at(4, stop)
+    worker = SaysItLate([queue], connection=connection)
+    work_off(worker)
+    assert course == ["said", "left"]
+    assert connection.hexists(worker.key, "shutdown_requested_date")
 
 
 # A second request to shut down, where there is no work-horse to kill
