@@ -55,7 +55,9 @@ def _given_back(make: Callable[[], Any]) -> Iterator[Any]:
 
 def _opening(made: Any, maker: Any) -> AbstractContextManager[Any]:
     if hasattr(made, "cursor"):
-        return _put_back(maker, made) if hasattr(maker, "putconn") else closing(made)
+        # To psycopg's pools a connection that is only closed is one that is still out.
+        is_of_pool = hasattr(maker, "putconn")
+        return _rolled_back(made, partial(maker.putconn, made) if is_of_pool else made.close)
     # What a pool gives may be something that only opens the connection.
     if isinstance(made, AbstractContextManager):
         return made
@@ -63,18 +65,14 @@ def _opening(made: Any, maker: Any) -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def _put_back(pool: Any, connection: Any) -> Iterator[Any]:
-    """To psycopg's pools a connection that is only closed is one that is still out."""
+def _rolled_back(connection: Any, give_back: Callable[[], object]) -> Iterator[Any]:
+    """PgBouncer drops the server's connection where a client leaves in a transaction."""
     try:
-        try:
-            yield connection
-        except BaseException:
-            with suppress(Exception):  # of a connection that is lost: why it is, is being raised
-                connection.rollback()
-            raise
-        connection.rollback()
+        yield connection
     finally:
-        pool.putconn(connection)
+        with suppress(Exception):  # of one that is lost, or knows no transactions
+            connection.rollback()
+        give_back()
 
 
 def _unfit(how: str, found: Any) -> TypeError:

@@ -235,6 +235,25 @@ def test_a_function_makes_a_connection_for_each_page_which_is_closed(path: Path)
     assert len(list(query(ALL, partial(sqlite3.connect, path), key="id", page=3))) == 10
 
 
+def test_a_connection_is_in_no_transaction_when_it_is_closed(path: Path) -> None:
+    """Where it is, PgBouncer drops the server's connection, too."""
+    closed: list[bool] = []
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, *args: Any) -> Any:
+            if not self.in_transaction:
+                self.execute("BEGIN")
+            return super().cursor(*args)
+
+        def close(self) -> None:
+            closed.append(self.in_transaction)
+            super().close()
+
+    connect = partial(sqlite3.connect, path, factory=Connection)
+    list(query(ALL, connect, key="id", page=3, paramstyle="qmark"))
+    assert closed == [False] * 6
+
+
 def test_a_pool_is_given_its_connection_back_after_each_page(connection: Any) -> None:
     out = 0
 
