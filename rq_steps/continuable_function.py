@@ -14,6 +14,7 @@ from rq_steps.continuation import Continuation
 from rq_steps.event_loop import run_in_loop
 from rq_steps.options import Options
 from rq_steps.signatures import mark_coroutine_function
+from rq_steps.unresumed import tell_of_unresumed
 
 if TYPE_CHECKING:
     from rq_steps.performing import Runnable
@@ -77,11 +78,10 @@ async def _run_in_memory_async(
 
 
 def _in_memory(wrapper: Callable[..., Any]) -> Continuation:
-    job_id = _sync_job_id()
+    job_id, what = _sync_job_id(), f"continuable '{wrapper.__name__}'"
     if not job_id:
-        current.refuse_stray(
-            f"continuable '{wrapper.__name__}'", "the job's: its steps would not count"
-        )
+        current.refuse_stray(what, "the job's: its steps would not count")
+        tell_of_unresumed(what)
     return current.in_memory(job_id)
 
 

@@ -76,8 +76,8 @@ def execution_of(continuable: Callable[..., Any], options: Options) -> Runnable 
     None where the continuable is called directly, by a plain job too, on a queue with
     `is_async=False`, or by `job.perform()`: then nobody would put an interrupted job back.
     """
-    job = get_current_job()
-    if job is None or job.worker_name in (None, _SYNC) or not is_run_by(job.func, continuable):
+    job = performed()
+    if job is None or not is_run_by(job.func, continuable):
         return None
     surroundings = _surroundings.get()
     return OnStock(job, options) if surroundings is None else _runnable(job, options, surroundings)
@@ -91,6 +91,12 @@ def _runnable(job: Job, options: Options, surroundings: Surroundings) -> Runnabl
         return Postponement(job, surroundings.worker, token, error)
     surroundings.ending.callback(execution.close)
     return execution
+
+
+def performed() -> Job | None:
+    """The job that a worker performs here."""
+    job = get_current_job()
+    return None if job is None or job.worker_name in (None, _SYNC) else job
 
 
 def is_continuable(job: Job) -> bool:

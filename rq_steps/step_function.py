@@ -13,6 +13,7 @@ from rq_steps.continuation import Continuation
 from rq_steps.handle import Step
 from rq_steps.options import StepOptions, step_options
 from rq_steps.signatures import mark_coroutine_function, place_of_step, takes_class, without
+from rq_steps.unresumed import tell_of_unresumed
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -133,6 +134,7 @@ class StepFunction(Generic[P, R_co]):
         running = current.current(caller)
         if running is None:
             current.refuse_stray(caller, "its continuable's: it would not count")
+            tell_of_unresumed(caller)
         return running
 
     def _call_loose(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R_co:
