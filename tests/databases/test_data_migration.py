@@ -15,6 +15,7 @@ from tests.examples import test_data_migration
 from tests.examples.test_data_migration import search_names
 
 
+@pytest.mark.usefixtures("database_server")  # pytest before 8.4 does not see it behind `url`
 @pytest.mark.parametrize("database_server", ["postgres"], indirect=True)
 class TestOverPostgreSQL(test_data_migration.TestDataMigration):
     @pytest.fixture

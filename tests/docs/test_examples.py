@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import fsspec
 import pytest
+import redis
 from pyarrow import Table, parquet
 from redis import Redis
 from rq import Queue
@@ -59,8 +60,9 @@ def test_the_examples_are_typed(project: Project) -> None:
         "--follow-imports": "silent",
     }
     words = [str(word) for option in options.items() for word in option]
+    wrongly_typed = {"from_scratch.py"} if redis.VERSION < (5, 0, 2) else set()  # it is `hdel`
     run = subprocess.run(
-        [sys.executable, "-m", "mypy", *words, *project.files],
+        [sys.executable, "-m", "mypy", *words, *(project.files.keys() - wrongly_typed)],
         cwd=project.folder,
         env=os.environ | {"MYPYPATH": os.pathsep.join(map(str, [ROOT, STAND_INS]))},
         capture_output=True,

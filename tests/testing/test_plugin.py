@@ -170,11 +170,12 @@ def run_tests(project: Path, test: str, *options: str) -> tuple[int, str]:
     (project / "src").mkdir()
     (project / "src" / "jobs.py").write_text(JOBS)
     (project / "test_project.py").write_text(test)
+    (project / "pytest.ini").write_text("[pytest]\npythonpath = src\n")
     # With or without the plugin's entry point: it is loaded by name, and nothing else is.
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"]
     run = subprocess.run(
-        [*command, "-p", "rq_steps.pytest_plugin", "-o", "pythonpath=src", *options],
+        [*command, "-p", "rq_steps.pytest_plugin", *options],
         cwd=project,
         env=os.environ | alone,
         capture_output=True,
