@@ -22,7 +22,7 @@ venv: $(DEV)/ready
 test: $(DEV)/ready
 	$(DEV)/bin/python -m pytest -n $(JOBS) $(ARGS)
 
-# The same tests with the oldest RQ and redis-py that setup.cfg allows.
+# The same tests with the oldest RQ, redis-py and cloudpickle that setup.cfg allows.
 test-oldest: $(OLDEST)/ready
 	$(OLDEST)/bin/python -m pytest -n $(JOBS) $(ARGS)
 
@@ -62,7 +62,7 @@ clean:
 # The file `ready` is written last, so that an environment that was left half-made is made anew.
 $(DEV)/ready: INSTALL = --editable '.[test,lint]'
 $(DEMO)/ready: INSTALL = --editable '.[demo]'
-$(OLDEST)/ready: INSTALL = --editable '.[test]' rq==2.8.0 redis==5.0.0
+$(OLDEST)/ready: INSTALL = --editable '.[test]' rq==2.8.0 redis==5.0.0 cloudpickle==2.2.1
 $(VENVS)/%/ready: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "rq-steps needs Python 3.10 or newer")'
 	$(PYTHON) -m venv --clear $(@D)

@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 import struct
+import subprocess
 import sys
 import threading
 import traceback
@@ -418,6 +419,19 @@ def test_a_function_without_a_name_is_carried_by_cloudpickle() -> None:
     restored = through_json([lambda number: number + 1], pickling=True)
     assert isinstance(restored, list)
     assert restored[0](1) == 2
+
+
+def test_an_instance_of_a_class_of_a_function_is_read_in_another_process() -> None:
+    """As a named tuple of a notebook is: cloudpickle before 2.2.1 loses what the class is made of."""
+
+    class Row(NamedTuple):
+        number: int
+
+    encoded = json.dumps(encode(Row(1), pickling=True))
+    code = "from rq_steps.values import decode; import json, sys; "
+    code += "print(decode(json.loads(sys.argv[1]), pickling=True))"
+    read = subprocess.run([sys.executable, "-c", code, encoded], capture_output=True, text=True)
+    assert read.stdout == "Row(number=1)\n", read.stderr
 
 
 class PlainZone(tzinfo):
