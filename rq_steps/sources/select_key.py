@@ -51,6 +51,12 @@ class SelectKey:
         _refuse_other_rows(self.columns, statement)
 
     @property
+    def doubtful(self) -> list[Any]:
+        """Columns of a primary key that may be NULL by what the metadata tell, and seldom are: so
+        SQLAlchemy reflects those of SQLite."""
+        return [column for column in self.columns if column.nullable]
+
+    @property
     def named(self) -> list[Column]:
         return [Column(full_name(each.element), each.modifier is desc_op) for each in self.order]
 
@@ -137,7 +143,7 @@ def _primary_key(tables: list[Leaf]) -> list[Any]:
 def _refuse_unordered(column: Any, leaf: Leaf) -> None:
     """Refuse what has no place in an order."""
     name = full_name(column)
-    if column.nullable or leaf.may_be_empty:
+    if (column.nullable and not column.primary_key) or leaf.may_be_empty:
         why = "outer join" if leaf.may_be_empty else "nullable"
         raise InvalidStepError(
             f"select: {name} may be NULL ({why}), which is before and behind no other: "

@@ -20,6 +20,7 @@ from rq_steps.sources.select_mistaken import (
     refuse_clauses,
     refuse_no_select,
 )
+from rq_steps.sources.select_tables import full_name
 
 
 def select_source(statement: Any, bind: Any, key: Any, page: int, *, count: bool) -> Source[Any]:
@@ -56,6 +57,20 @@ class SelectSource(KeysetSource):
         with_key, self._parted = items.with_key(self._by)
         self._first = with_key.order_by(*self._by.order).limit(self._limit)
         self._behind = [self._first.where(each) for each in self._by.behind]
+
+    def _begin(self) -> None:
+        self._refuse_null()
+
+    def _end(self) -> None:
+        self._refuse_null()
+
+    def _refuse_null(self) -> None:
+        """No row that has one would ever be behind another."""
+        for column in self._by.doubtful:
+            statement = self._first.where(column.is_(None)).limit(1)
+            with self._open() as opened, collections_refused():
+                if opened.execute(statement).first() is not None:
+                    raise self._has_null(full_name(column))
 
     def _read(self, after: Key | None) -> tuple[Sequence[Any], list[Values]]:
         statements = [self._first] if after is None else self._behind

@@ -433,6 +433,35 @@ def test_a_key_with_the_primary_key_or_a_unique_constraint_is_taken(
     assert_law(lambda: rows(select(User.id, User.name), engine, key=key, page=3))
 
 
+def test_a_primary_key_as_sqlite_tells_of_it_is_a_key(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE seats (row TEXT, seat INT, PRIMARY KEY (row, seat))"))
+        connection.execute(text("INSERT INTO seats VALUES ('a', 1), ('a', 2), ('b', 1)"))
+    seats = Table("seats", MetaData(), autoload_with=engine)
+    assert seats.c.row.nullable
+    assert_law(lambda: rows(select(seats), engine, page=1))
+    assert list(rows(select(seats), engine)) == [("a", 1), ("a", 2), ("b", 1)]
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_null_in_it_is_an_error_and_never_skipped(when: str, engine: Engine) -> None:
+    seats = Table("seats", MetaData(), Column("id", String, primary_key=True, nullable=True))
+    seats.create(engine)
+    without = insert(seats).values(id=None)
+    with engine.begin() as connection:
+        connection.execute(insert(seats), [{"id": "a"}, {"id": "b"}])
+        if when == "before":
+            connection.execute(without)
+    handed_out = []
+    with pytest.raises(InvalidStepError, match=r"seats\.id is NULL in some row"):
+        for row in rows(select(seats), engine, key=seats.c.id.desc(), page=1):
+            handed_out.append(row.id)
+            if row.id == "b":
+                with engine.begin() as connection:
+                    connection.execute(without)
+    assert handed_out == ([] if when == "before" else ["b", "a"])
+
+
 def test_a_unique_index_may_have_what_only_its_database_knows(engine: Engine) -> None:
     seats = Table("seats", MetaData(), Column("id", Integer, nullable=False))
     Index("by_id", seats.c.id, unique=True, postgresql_include=[], mysql_using="btree")
