@@ -1,6 +1,7 @@
-"""What comes from Django or SQLAlchemy, where it is handed to `step.each` as it is.
+"""What comes from Django or SQLAlchemy, or is a data frame, where it is handed to `step.each` as it
+is.
 
-Their objects are told by names: neither is imported without one.
+Their objects are told by names: no library is imported without one.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from rq_steps.sources.tables import queryset
 
 
 def table_source(given: Any) -> Source[Any] | None:
-    """The source over what comes from Django or SQLAlchemy: a QuerySet has a length and an index,
-    but would read the whole table for them.
+    """The source over what comes from Django or SQLAlchemy, or is a data frame. A QuerySet has a
+    length and an index, but would read the whole table for them; a frame has the length of its
+    rows, and the index of its columns.
 
     Raises:
         TypeError: it is no source by itself.
@@ -95,6 +97,11 @@ _KNOWN: dict[tuple[str, str], Callable[[Any], Source[Any]]] = {
     ("django", "RawQuerySet"): _refusing(_QUERY),
     ("django", "BaseManager"): _refusing("use its all()"),
     ("django", "Paginator"): _refusing("use its object_list, in rq_steps.sources.batches"),
+    ("pandas", "DataFrame"): _refusing("use its itertuples()"),
+    ("polars", "DataFrame"): _refusing("use its iter_rows()"),
+    ("pyarrow", "Table"): _refusing("use its to_pylist()"),
+    ("pyarrow", "RecordBatch"): _refusing("use its to_pylist()"),
+    ("pyarrow", "Dataset"): _refusing("use rq_steps.sources.parquet_rows"),
     ("sqlalchemy", "SelectBase"): _refusing(_ROWS),
     ("sqlalchemy", "Query"): _refusing(_ROWS),
     ("sqlalchemy", "FromClause"): _refusing(_ROWS),

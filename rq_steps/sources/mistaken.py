@@ -8,6 +8,8 @@ from typing import Any
 
 from rq_steps.errors import InvalidStepError
 
+_SET_ITERATOR = type(iter(set[Any]()))
+
 
 def called(given: Any) -> str:
     """What it is called in a message: its value may be long, or secret."""
@@ -61,7 +63,8 @@ def refuse_class(given: Any) -> None:
 
 def refuse_unstable(given: Any) -> None:
     """Refuse what cannot be resumed: sets have another order in another process."""
-    if isinstance(given, set | frozenset) or (isinstance(given, Set) and not _is_view(given)):
+    is_set = isinstance(given, Set) and not _is_view(given)
+    if is_set or isinstance(given, set | frozenset | _SET_ITERATOR):
         raise InvalidStepError(
             f"a {type(given).__name__} has no stable order to resume in: iterate sorted(...)"
         )

@@ -1164,7 +1164,9 @@ class Tags(frozenset[str]):
     pass
 
 
-@pytest.mark.parametrize("source", [set(), {1, 2}, frozenset([1]), Tags("ab"), {1: 2}.keys() | {3}])
+@pytest.mark.parametrize(
+    "source", [set(), {1, 2}, frozenset([1]), Tags("ab"), {1: 2}.keys() | {3}, iter({1})]
+)
 def test_a_set_is_refused_since_it_has_no_stable_order(source: Iterable[Any], job: Job) -> None:
     @step
     def visit(step: Step) -> None:

@@ -409,6 +409,32 @@ def test_what_is_no_file_is_refused(
     )
 
 
+@pytest.mark.parametrize(
+    ("frame", "advice"),
+    [
+        (table(range(2)), "its to_pylist()"),
+        (table(range(2)).to_batches()[0], "its to_pylist()"),
+        (ds.dataset(table(range(2))), "rq_steps.sources.parquet_rows"),
+    ],
+)
+def test_what_pyarrow_has_in_memory_is_refused_and_told_what_gives_its_rows(
+    frame: Any, advice: str
+) -> None:
+    with pytest.raises(TypeError) as refusal:
+        batches(frame, 2)
+    assert str(refusal.value) == f"step.each takes no {type(frame).__name__}: use {advice}"
+
+
+@pytest.mark.parametrize(
+    ("module", "advice"), [("pandas.core.frame", "itertuples()"), ("polars", "iter_rows()")]
+)
+def test_a_data_frame_is_refused_and_told_what_gives_its_rows(module: str, advice: str) -> None:
+    frame: Any = type("DataFrame", (list,), {"__module__": module})
+    with pytest.raises(TypeError) as refusal:
+        batches(frame(), 2)
+    assert str(refusal.value) == f"step.each takes no DataFrame: use its {advice}"
+
+
 def test_files_may_be_found_by_a_generator(folder: Path) -> None:
     assert len(list(parquet_rows(path for path in sorted(folder.rglob("*.parquet"))))) == 6
 
