@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
+from rq_steps.signals import unsignalled
+
 
 class Pulse:
     """Calls `beat` every so many seconds, from a thread of its own.
@@ -22,7 +24,8 @@ class Pulse:
 
     def start(self) -> None:
         """Begin; the first beat comes after one interval."""
-        self._thread.start()
+        with unsignalled():
+            self._thread.start()
 
     def close(self) -> None:
         """End. A beat that is under way is not waited for."""

@@ -13,6 +13,7 @@ from rq.command import send_command
 
 import rq_steps
 from rq_steps.attention import Attention
+from rq_steps.pulse import Pulse
 from rq_steps.watch import Watch
 from tests.workers import wait_until
 
@@ -60,3 +61,13 @@ def test_the_thread_that_watches_the_clock_takes_no_signals() -> None:
     assert wait_until(lambda: seen, "not called")[0] >= REQUESTS
     assert not blocked_here() & REQUESTS
     watch.close()
+
+
+def test_the_thread_that_says_that_the_job_is_alive_takes_no_signals() -> None:
+    """The job timeout would find a job that waits for ever, and not wake it."""
+    seen: list[set[int]] = []
+    pulse = Pulse(lambda: seen.append(blocked_here()), every=0.001)
+    pulse.start()
+    assert wait_until(lambda: seen, "no beat")[0] >= REQUESTS
+    assert not blocked_here() & REQUESTS
+    pulse.close()
