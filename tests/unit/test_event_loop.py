@@ -41,7 +41,7 @@ async def wait_long() -> None:
 
 
 async def waiting_for_the_clock() -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    asyncio.get_running_loop().call_soon(signal.setitimer, signal.ITIMER_REAL, 0.05)
     await wait_long()
 
 
