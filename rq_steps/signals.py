@@ -57,8 +57,9 @@ def unsignalled() -> Iterator[None]:
     Python runs their handlers in the main thread, but wakes it from a wait only where the kernel
     has given the signal to it; of two that come together, another thread may take both.
     """
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # may run a handler
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from math import inf
+from queue import Empty, SimpleQueue
 from time import monotonic
 
 from rq_steps.attention import Attention
@@ -13,14 +15,16 @@ from rq_steps.signals import unsignalled
 class Watch:
     """Calls for attention when a moment has come, from a thread of its own.
 
-    Moments are seconds on `time.monotonic`'s clock.
+    Moments are seconds on `time.monotonic`'s clock. What a signal handler raises may strike at any
+    place in here, and must leave no lock behind: a `threading.Condition` would be left locked, and
+    the end of the thread be waited for in vain.
     """
 
     def __init__(self, attention: Attention) -> None:
         self._attention = attention
         self._moment = self._wakes_at = inf
         self._closed = False
-        self._changed = threading.Condition()
+        self._changes: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     @property
@@ -32,31 +36,38 @@ class Watch:
         """Call at this moment, in place of the one given before."""
         if moment == self._moment:
             return
-        with self._changed:
-            self._moment = moment
-            if moment < self._wakes_at:  # else it sees so when it wakes: no save costs a wake-up
-                self._changed.notify()
+        self._moment = moment
+        if moment < self._wakes_at:  # else it sees so when it wakes: no save costs a wake-up
+            self._changes.put(None)
         if self._thread is None and moment < inf:
-            self._thread = threading.Thread(target=self._watch, name="rq_steps", daemon=True)
-            with unsignalled():
-                self._thread.start()
+            self._start()
 
     def close(self) -> None:
         """End the thread."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._closed = True
+        self._changes.put(None)
         if self._thread is not None:
             self._thread.join()
 
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._watch, name="rq_steps", daemon=True)
+        with unsignalled():
+            thread.start()
+        self._thread = thread
+
     def _watch(self) -> None:
-        with self._changed:
-            called = -inf
-            while not self._closed:
-                moment = self._moment
-                if called != moment and monotonic() >= moment:
-                    self._attention.call_from_thread()
-                    called = moment
-                self._wakes_at = inf if called == moment else moment
-                pending = self._wakes_at - monotonic()
-                self._changed.wait(min(max(pending, 0), threading.TIMEOUT_MAX))
+        called = -inf
+        while not self._closed:
+            self._wakes_at = inf  # of what is changed from here on, it is told
+            moment = self._moment
+            if called != moment and monotonic() >= moment:
+                self._attention.call_from_thread()
+                called = moment
+            if called != moment:
+                self._wakes_at = moment
+            self._wait(self._wakes_at)
+
+    def _wait(self, until: float) -> None:
+        pending = min(max(until - monotonic(), 0), threading.TIMEOUT_MAX)
+        with suppress(Empty):
+            self._changes.get(timeout=pending)

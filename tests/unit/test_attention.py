@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import count
 from math import inf
 from time import monotonic
 from types import FrameType
@@ -14,8 +16,9 @@ import pytest
 
 from rq_steps import watch as watch_room
 from rq_steps.attention import Attention, Unattended
-from rq_steps.signals import handling, may_handle
+from rq_steps.signals import handling, may_handle, unsignalled
 from rq_steps.watch import Watch
+from tests.unit.instructions import Instructions
 
 DEADLINE = 10.0
 """Seconds; for what takes a few milliseconds."""
@@ -422,3 +425,63 @@ def test_the_watch_ends_a_loop_of_the_main_thread(calls: Calls, watch: Watch) ->
         watch.call_at(monotonic() + 0.001)
         calls.wait_for(1)
     assert loop.cuts == 1
+
+
+# What a signal handler raises in the middle of it: a job timeout, or a cold shutdown
+
+
+class Struck(Exception):
+    """Raised by a handler."""
+
+
+def strike() -> None:
+    raise Struck
+
+
+def is_struck(nth: int, call: Callable[[], object], *modules: str) -> bool:
+    """Call, and be struck before the nth instruction in these modules; False where none is left."""
+    with Instructions(nth, strike, modules) as instructions, suppress(Struck):
+        call()
+    return instructions.called
+
+
+def test_a_watch_that_was_struck_while_it_was_told_of_a_moment_can_be_closed(calls: Calls) -> None:
+    for nth in count(1):
+        watch = Watch(calls)
+        watch.call_at(monotonic() + 2000)
+        earlier = partial(watch.call_at, monotonic() + 1000)
+        struck = is_struck(nth, earlier, "rq_steps.watch", "threading")
+        in_a_thread(watch.close)
+        if not struck:
+            break
+    assert nth > 10
+
+
+def test_a_watch_that_was_struck_while_it_began_leaves_signals_as_they_were(calls: Calls) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    for nth in count(1):
+        watch = Watch(calls)
+        struck = is_struck(nth, partial(watch.call_at, monotonic() + 1000), "rq_steps.watch")
+        in_a_thread(watch.close)
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+        if not struck:
+            break
+    assert nth > 10
+
+
+def test_an_alarm_that_strikes_as_signals_are_blocked_leaves_them_unblocked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    block = signal.pthread_sigmask
+    before = block(signal.SIG_BLOCK, ())
+
+    def block_and_strike(how: int, signums: Collection[int]) -> set[int]:
+        previous = block(how, signums)
+        if how == signal.SIG_BLOCK and signums:
+            raise Struck
+        return previous
+
+    monkeypatch.setattr(signal, "pthread_sigmask", block_and_strike)
+    with suppress(Struck), unsignalled():
+        pass
+    assert block(signal.SIG_BLOCK, ()) == before
