@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from time import monotonic
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError, ResponseError
 from rq.exceptions import StopRequested
 
 from rq_steps.endurance import EnduranceMixin
-from rq_steps.errands import Errands
+from rq_steps.errands import Errands, LogBeside
 from rq_steps.patience import AWAY
 from rq_steps.unbegun import put_back_unbegun
 from rq_steps.wire import has_connection_to_spare
@@ -46,12 +47,27 @@ class IdlerMixin(EnduranceMixin):
     def request_stop(self, signum: Any, frame: Any) -> None:
         """RQ raises StopRequested here where the worker is not busy."""
         try:
-            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # of RQ
+            with self._logging_beside():
+                super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # of RQ
         except StopRequested:
             if self._may_leave or os.getpid() != self.pid:  # a scheduler, not yet itself
                 raise
             self._shall_leave = True
             self._end_wait()
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        with self._logging_beside():
+            super().request_force_stop(signum, frame)
+
+    @contextmanager
+    def _logging_beside(self) -> Iterator[None]:
+        """While a signal is handled: it may have come in the middle of a line."""
+        usual = self.log
+        self.log = LogBeside(usual, self._errands)  # type: ignore[assignment]  # serves as one
+        try:
+            yield
+        finally:
+            self.log = usual
 
     def set_shutdown_requested_date(self) -> None:
         """RQ calls this from its handler of the signal."""

@@ -339,6 +339,62 @@ def test_a_worker_has_said_that_it_is_asked_before_it_leaves(
     assert connection.hexists(worker.key, "shutdown_requested_date")
 
 
+# A request that comes in the middle of a line of the log
+
+
+class HandlerThatNobodyEntersTwice(logging.Handler):
+    """As those are that put lines into a `queue.Queue`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = LockThatNobodyTakesTwice()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with self.inner:
+            self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def handler() -> Iterator[HandlerThatNobodyEntersTwice]:
+    handler = HandlerThatNobodyEntersTwice()
+    log = logging.getLogger("rq.worker")
+    log.addHandler(handler)
+    yield handler
+    log.removeHandler(handler)
+
+
+def test_a_worker_that_is_asked_while_it_writes_a_line_leaves(
+    connection: Redis, queue: Queue, handler: HandlerThatNobodyEntersTwice
+) -> None:
+    def stop_in_a_line() -> None:
+        with handler.inner:
+            stop()
+
+    job = queue.enqueue(import_rows, 10)
+    once_at(4, stop_in_a_line)
+    work_off(Worker([queue], connection=connection))
+    assert visits == [0, 1, 2, 3, 4]
+    assert queue.job_ids == [job.id]
+    assert any("warm shut down requested" in line for line in handler.lines)
+
+
+def test_a_worker_that_is_asked_again_while_it_writes_a_line_is_cut_off(
+    connection: Redis, queue: Queue, handler: HandlerThatNobodyEntersTwice
+) -> None:
+    def cut_off_in_a_line() -> None:
+        stop()
+        with handler.inner:
+            cut_off(worker)
+
+    job = queue.enqueue(import_rows, 10)
+    worker = Worker([queue], connection=connection)
+    once_at(4, cut_off_in_a_line)
+    work_off(worker)
+    assert queue.job_ids == [job.id]
+    assert any("cold shut down" in line for line in handler.lines)
+
+
 # A second request to shut down, where there is no work-horse to kill
 
 

@@ -1,9 +1,12 @@
 """What a signal handler leaves to other threads."""
 
+import logging
 import signal
 import threading
 
-from rq_steps.errands import Errands
+import pytest
+
+from rq_steps.errands import Errands, LogBeside
 
 
 def test_who_waits_for_errands_finds_them_done() -> None:
@@ -36,3 +39,26 @@ def test_an_errand_takes_no_signals() -> None:
     errands.wait(30)
     assert {signal.SIGTERM, signal.SIGINT} <= masks[0]
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_an_errand_for_which_no_thread_is_to_be_had_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("_thread.start_new_thread", refuse)
+    errands, done = Errands(), list[int]()
+    errands.send(lambda: done.append(1))
+    errands.wait(30)
+    assert done == []
+
+
+def test_lines_that_nobody_wants_are_no_errands(caplog: pytest.LogCaptureFixture) -> None:
+    errands, log = Errands(), logging.getLogger("rq_steps.of_this_test")
+    beside = LogBeside(log, errands)
+    with caplog.at_level(logging.INFO, log.name):
+        beside.debug("the %s", "first")
+        beside.warning("the %s", "second")
+        errands.wait(30)
+    assert [record.getMessage() for record in caplog.records] == ["the second"]
