@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rq.job import Job
     from rq.queue import Queue
     from rq.scheduler import RQScheduler
+    from rq.worker import BaseWorker
 
 
 def forget_result(job: Job) -> None:
@@ -32,3 +33,13 @@ def exit_code(scheduler: RQScheduler) -> int | None:
     """Of its process; `-signal` if that killed it. RQ keeps the process to itself."""
     process = scheduler._process
     return None if process is None else process.exitcode
+
+
+def is_to_be_stopped(worker: BaseWorker, job: Job) -> bool:
+    """Has a command to stop this job come? RQ notes so before it kills the work-horse, if any."""
+    return worker._stopped_job_id == job.id
+
+
+def forget_stop(worker: BaseWorker) -> None:
+    """A command to stop a job is for an execution that runs, and not for a later one."""
+    worker._stopped_job_id = None

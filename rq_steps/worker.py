@@ -31,6 +31,7 @@ from rq_steps.heirs import (
     release_locks_of_killed,
 )
 from rq_steps.idle import IdlerMixin
+from rq_steps.internals import is_to_be_stopped
 from rq_steps.outcome import Outcome
 from rq_steps.parent_death import signal_when_parent_dies
 from rq_steps.patience import AWAY, patiently
@@ -203,6 +204,17 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
             super().fork_work_horse(job, queue)
         if self.stopping:  # since before there was a work-horse
             self._tell_horse()
+        if is_to_be_stopped(self, job):  # the same
+            self.kill_horse()
+
+    def kill_horse(self, *args: Any, **kwargs: Any) -> None:
+        """RQ kills the group that the work-horse is in: without one, and as long as it has not made
+        a group of its own, that would be the worker's. A command may come at any moment."""
+        if not self.horse_pid:
+            return
+        with suppress(OSError):  # it is gone, or in its own group already
+            os.setpgid(self.horse_pid, self.horse_pid)
+        super().kill_horse(*args, **kwargs)
 
     def perform_job(self, job: Job, *args: Any, **kwargs: Any) -> bool:
         self._outcome = None

@@ -114,3 +114,13 @@ def sigterm_if(worker: rq.worker.Worker, moment: str, *pids: int) -> None:
     if os.environ.get(MOMENT) == moment and worker.connection.setnx("sigterm sent", moment):
         for pid in pids:
             os.kill(pid, signal.SIGTERM)
+
+
+class StopsTooEarly(ContinuableWorkerMixin, rq.worker.Worker):
+    """A command to stop the job comes before there is a work-horse."""
+
+    def prepare_execution(self, job: Job) -> Execution:
+        execution = super().prepare_execution(job)
+        self._stopped_job_id = job.id
+        self.kill_horse()
+        return execution
