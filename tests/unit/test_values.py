@@ -422,7 +422,7 @@ def test_a_function_without_a_name_is_carried_by_cloudpickle() -> None:
 
 
 def test_an_instance_of_a_class_of_a_function_is_read_in_another_process() -> None:
-    """As a named tuple of a notebook is: cloudpickle before 2.2.1 loses what the class is made of."""
+    """As a named tuple of a notebook is: cloudpickle before 2.2.1 loses what the class is of."""
 
     class Row(NamedTuple):
         number: int
