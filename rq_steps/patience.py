@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, sleep
 from typing import TypeVar
 
 from redis.backoff import EqualJitterBackoff
 from redis.exceptions import ConnectionError, TimeoutError
-from redis.retry import Retry
 
 from rq_steps.events import logger
 from rq_steps.settings import OUTAGE
@@ -17,6 +16,8 @@ T = TypeVar("T")
 
 LONGEST_PAUSE = 10.0
 FIRST_PAUSE = 0.1
+_DOUBLINGS = 20  # more than to the longest pause; of a thousand, redis-py makes no number any more
+_LOOK_EVERY = 0.25  # in a pause, whether the one who waits wants to leave
 
 AWAY = (ConnectionError, TimeoutError)
 
@@ -42,12 +43,20 @@ def patiently(
         GaveUp: it was away for `outage` seconds, or is when somebody wants to leave.
     """
     give_up_at = monotonic() + outage
-
-    def failed(error: Exception) -> None:
-        if monotonic() > give_up_at or leaving():
-            raise GaveUp(f"Redis is away: {error}") from error
-        logger.warning("%s: Redis is away, and is waited for: %s", who, error)
-
     backoff = EqualJitterBackoff(cap=LONGEST_PAUSE, base=FIRST_PAUSE)
-    result: T = Retry(backoff, retries=-1, supported_errors=AWAY).call_with_retry(call, failed)
-    return result
+    failures = 0
+    while True:
+        try:
+            return call()
+        except AWAY as error:
+            if monotonic() > give_up_at or leaving():
+                raise GaveUp(f"Redis is away: {error}") from error
+            logger.warning("%s: Redis is away, and is waited for: %s", who, error)
+        failures = min(failures + 1, _DOUBLINGS)
+        _pause(backoff.compute(failures), leaving)
+
+
+def _pause(seconds: float, leaving: Callable[[], bool]) -> None:
+    end = monotonic() + seconds
+    while not leaving() and monotonic() < end:
+        sleep(min(_LOOK_EVERY, max(end - monotonic(), 0)))
