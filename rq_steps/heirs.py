@@ -1,4 +1,5 @@
 """What becomes of the processes that a worker forks, apart from its work-horses: RQ's scheduler.
+And what a worker has from the pool that forked it.
 
 A child that keeps the worker's sockets keeps its connections alive when the worker is killed: the
 server goes on to hand jobs to a wait that nobody is in.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from redis.exceptions import RedisError
+from rq.worker_pool import WorkerPool
 
 from rq_steps.internals import exit_code
 from rq_steps.parent_death import signal_when_parent_dies
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _workers: WeakSet[BaseWorker] = WeakSet()
 _process: int | None = None
 """The id of this process. A child finds that of its parent here."""
+_mask: ContextVar[set[int] | None] = ContextVar("rq_steps.mask", default=None)
+"""The signals that were blocked before the fork that is under way."""
 _is_horse: ContextVar[bool] = ContextVar("rq_steps.is_horse", default=False)
 
 
@@ -39,7 +43,9 @@ def disinherit_children(worker: BaseWorker) -> None:
     if not hasattr(os, "register_at_fork"):
         return
     if _process is None:
-        os.register_at_fork(after_in_child=_begin_as_child)
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_unblock, after_in_child=_begin_as_child
+        )
     _process = os.getpid()
     _workers.add(worker)
 
@@ -66,6 +72,25 @@ def release_locks_of_killed(scheduler: RQScheduler) -> None:
         scheduler.release_locks()
 
 
+def is_of_stopped_pool(handler: object) -> bool:
+    """Is it the handler of a worker pool that has been asked to stop?"""
+    pool = getattr(handler, "__self__", None)
+    return isinstance(pool, WorkerPool) and pool.status == WorkerPool.Status.STOPPED
+
+
+def _before_fork() -> None:
+    """The worker may stop its child before that has come to its first line."""
+    if not _is_horse.get():
+        _mask.set(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
+
+
+def _unblock() -> None:
+    mask = _mask.get()
+    if mask is not None:
+        _mask.set(None)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _begin_as_child() -> None:
     global _process
     forked_from, _process = _process, os.getpid()
@@ -73,6 +98,8 @@ def _begin_as_child() -> None:
     if parents and not _is_horse.get():
         # Until it has handlers of its own: what the worker's raise in here, Python drops.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _unblock()
+    if parents and not _is_horse.get():
         _disinherit(parents)
 
 

@@ -16,7 +16,9 @@ from rq.exceptions import StopRequested
 
 from rq_steps.endurance import EnduranceMixin
 from rq_steps.errands import Errands, LogBeside
-from rq_steps.patience import AWAY
+from rq_steps.internals import stop_at_next_turn
+from rq_steps.patience import AWAY, GaveUp, patiently
+from rq_steps.settings import GRACE
 from rq_steps.unbegun import put_back_unbegun
 from rq_steps.wire import has_connection_to_spare
 
@@ -34,8 +36,7 @@ class IdlerMixin(EnduranceMixin):
     """Leaves where RQ's loop asks whether to go on, and nowhere in between: there a job may be on
     its way, or nobody catch what RQ raises."""
 
-    _may_leave = False
-    _shall_leave = False
+    _works = False
     _waiting: threading.Event | None = None
     _client_id = 0
     _unsaid: Callable[[], None] | None = None
@@ -50,9 +51,9 @@ class IdlerMixin(EnduranceMixin):
             with self._logging_beside():
                 super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # of RQ
         except StopRequested:
-            if self._may_leave or os.getpid() != self.pid:  # a scheduler, not yet itself
+            if not self._works or os.getpid() != self.pid:  # a scheduler, not yet itself
                 raise
-            self._shall_leave = True
+            stop_at_next_turn(self)
             self._end_wait()
 
     def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
@@ -83,15 +84,19 @@ class IdlerMixin(EnduranceMixin):
         except AWAY as error:
             self.log.warning("%s: Redis is away: %s", self.who, error)
 
-    def check_for_suspension(self, burst: bool) -> None:
-        """Each turn of RQ's loop begins here; a suspended worker stays here."""
-        self._may_leave = True
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        """RQ leaves its handlers behind: what comes later is for the program around the worker."""
+        self._works = True
         try:
-            if self._shall_leave:
-                raise StopRequested
-            super().check_for_suspension(burst)
+            return super().work(*args, **kwargs)
         finally:
-            self._may_leave = False
+            self._works = False
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Each turn of RQ's loop begins here."""
+        if self.stopping:
+            raise StopRequested
+        super().check_for_suspension(burst)
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
@@ -109,7 +114,9 @@ class IdlerMixin(EnduranceMixin):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         if self.stopping:  # since it was taken from its queue
-            put_back_unbegun(queue, job, self.name)
+            back = partial(put_back_unbegun, queue, job, self.name)
+            with suppress(GaveUp):  # then it is found where RQ has noted it
+                patiently(back, self.who, outage=GRACE)
         else:
             super().execute_job(job, queue)
 

@@ -43,3 +43,14 @@ def is_to_be_stopped(worker: BaseWorker, job: Job) -> bool:
 def forget_stop(worker: BaseWorker) -> None:
     """A command to stop a job is for an execution that runs, and not for a later one."""
     worker._stopped_job_id = None
+
+
+def stop_at_next_turn(worker: BaseWorker) -> None:
+    """Have RQ's loop end where it asks. What is raised from a handler of signals may come out where
+    nobody catches it, or in the middle of a command to Redis, and leave its connection unfit."""
+    worker._stop_requested = True
+
+
+def take_signals(worker: BaseWorker) -> None:
+    """Install the worker's handlers; RQ does so later, when it has forked its scheduler."""
+    worker._install_signal_handlers()

@@ -27,11 +27,12 @@ from rq_steps.execution import Execution
 from rq_steps.heirs import (
     disinherit_children,
     forking_horse,
+    is_of_stopped_pool,
     let_inherit,
     release_locks_of_killed,
 )
 from rq_steps.idle import IdlerMixin
-from rq_steps.internals import is_to_be_stopped
+from rq_steps.internals import is_to_be_stopped, take_signals
 from rq_steps.outcome import Outcome
 from rq_steps.parent_death import signal_when_parent_dies
 from rq_steps.patience import AWAY, patiently
@@ -285,8 +286,18 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
     ) -> None:
         _refuse_to_spawn_before_rq_3(self)
         disinherit_children(self)
+        self._shared[_LISTENING] = 0  # there are these bytes before a handler looks for them
         super().bootstrap(logging_level, date_format, log_format)
         setup_loghandlers(None, date_format, log_format, logger.name)
+        self._take_signals()
+
+    def _take_signals(self) -> None:
+        """Before the scheduler is forked: Python drops what a handler raises at a fork. In a worker
+        of a pool the pool's handlers have run so far, for a copy of it that nobody asks."""
+        so_far = signal.getsignal(signal.SIGTERM)
+        take_signals(self)
+        if is_of_stopped_pool(so_far):
+            self.request_stop(signal.SIGTERM, None)
 
 
 class Worker(ContinuableWorkerMixin, rq.worker.Worker):

@@ -110,6 +110,22 @@ class StillbornScheduler(ContinuableWorkerMixin, rq.worker.Worker):
         os.register_at_fork(after_in_child=signal.pause)
 
 
+class ShortlivedScheduler(ContinuableWorkerMixin, rq.worker.Worker):
+    """Its scheduler is stopped before it has come to its first line."""
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        super().bootstrap(*args, **kwargs)
+
+
+class AskedAtTheFork(ContinuableWorkerMixin, rq.worker.Worker):
+    """Asked to stop while it forks its scheduler, where Python drops what a handler raises."""
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        super().bootstrap(*args, **kwargs)
+        os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+
+
 def sigterm_if(worker: rq.worker.Worker, moment: str, *pids: int) -> None:
     if os.environ.get(MOMENT) == moment and worker.connection.setnx("sigterm sent", moment):
         for pid in pids:

@@ -225,15 +225,21 @@ def test_a_worker_that_is_suspended_leaves_at_once(
     assert suspended.wait() == 0
 
 
+@pytest.mark.parametrize("scheduler", ["StillbornScheduler", "ShortlivedScheduler"])
 def test_a_scheduler_that_is_stopped_before_it_has_begun_leaves_no_lock(
-    worker: Workers, queue: Queue, connection: Redis
+    scheduler: str, worker: Workers, queue: Queue, connection: Redis
 ) -> None:
     """Else none could begin for a minute, and the next worker's waits would not end."""
-    running = worker(
-        worker_class="tests.processes.classes.StillbornScheduler", args=["--with-scheduler"]
-    )
+    running = worker(worker_class=f"tests.processes.classes.{scheduler}", args=["--with-scheduler"])
     wait_until(lambda: connection.exists(RQScheduler.get_locking_key(queue.name)), "no lock")
     running.wait_until_listening()
     running.terminate()
     assert running.wait() == 0
     assert not connection.exists(RQScheduler.get_locking_key(queue.name))
+
+
+def test_a_worker_that_is_asked_to_stop_while_it_forks_its_scheduler_leaves(
+    worker: Workers,
+) -> None:
+    asked = worker(worker_class="tests.processes.classes.AskedAtTheFork", args=["--with-scheduler"])
+    assert asked.wait() == 0

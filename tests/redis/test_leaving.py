@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import logging
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,12 +13,17 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Callback, Queue, get_current_job
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.worker import BaseWorker
+from rq.worker_pool import WorkerPool
 
 import rq_steps
-from rq_steps import Step, continuable, step
+from rq_steps import Step, continuable, idle, step
+from rq_steps.unbegun import put_back_unbegun
 from tests.redis.scene import (
     BEFORE_PUTTING_BACK,
     StockWorker,
@@ -393,6 +399,101 @@ def test_a_worker_that_is_asked_again_while_it_writes_a_line_is_cut_off(
     work_off(worker)
     assert queue.job_ids == [job.id]
     assert any("cold shut down" in line for line in handler.lines)
+
+
+# A request that comes between two jobs
+
+
+def test_a_request_is_not_raised_in_the_middle_of_a_command_to_redis(
+    connection: Redis, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool of connections whose lock is left taken lets nobody say good-bye."""
+    course: list[str] = []
+
+    def looks_for_suspension(*_arguments: object) -> bool:
+        course.append("begins")
+        stop()
+        course.append("ends")
+        return False
+
+    monkeypatch.setattr("rq.worker.base.is_suspended", looks_for_suspension)
+    queue.enqueue(import_rows, 3)
+    work(connection, burst=False)
+    assert course == ["begins", "ends"]
+    assert visits == []
+
+
+class AskedWhenItHasTaken(Worker):
+    """A job is on its way when the request comes."""
+
+    def reorder_queues(self, reference_queue: Queue) -> None:
+        super().reorder_queues(reference_queue)
+        stop()
+
+
+def test_a_job_on_its_way_to_a_worker_that_leaves_is_put_back_though_redis_is_away_for_a_moment(
+    connection: Redis, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([RedisConnectionError("away"), RedisTimeoutError("slow")])
+
+    def put_back_in_the_end(*arguments: Any) -> None:
+        for error in answers:
+            raise error
+        put_back_unbegun(*arguments)
+
+    monkeypatch.setattr(idle, "put_back_unbegun", put_back_in_the_end)
+    job = queue.enqueue(import_rows, 3)
+    work(connection, "default", "another", worker_class=AskedWhenItHasTaken)
+    assert visits == []
+    assert queue.job_ids == [job.id]
+
+
+def test_a_request_that_comes_when_the_worker_has_ended_is_for_the_program_around_it(
+    connection: Redis,
+) -> None:
+    """As with RQ's: a program that works off its queues now and then has to hear of it."""
+    worker = Worker(["default"], connection=connection)
+    with signal_handlers_put_back():
+        worker.work(burst=True)
+        with pytest.raises(StopRequested):
+            stop()
+
+
+def test_a_worker_that_its_pool_was_to_stop_before_it_had_handlers_leaves(
+    connection: Redis, queue: Queue
+) -> None:
+    """It was forked from the pool, and has run the pool's handlers so far."""
+    queue.enqueue(import_rows, 3)
+    pool = WorkerPool([queue], connection=connection)
+    pool.status = WorkerPool.Status.STOPPED
+    with signal_handlers_put_back():
+        signal.signal(signal.SIGTERM, pool.request_stop)
+        Worker([queue], connection=connection).work()
+    assert visits == []
+
+
+def test_a_worker_of_a_pool_that_goes_on_works(connection: Redis, queue: Queue) -> None:
+    job = queue.enqueue(import_rows, 3)
+    pool = WorkerPool([queue], connection=connection)
+    with signal_handlers_put_back():
+        signal.signal(signal.SIGTERM, pool.request_stop)
+        Worker([queue], connection=connection).work(burst=True)
+    assert job.return_value() == "3 rows"
+
+
+def test_what_a_handler_tells_a_work_horse_by_is_there_before_a_handler_is(
+    connection: Redis,
+) -> None:
+    """Made by a handler that interrupts the making of it, there would be two."""
+    made: list[bool] = []
+
+    class Born(Worker):
+        def register_birth(self) -> None:
+            made.append("_shared" in vars(self))
+            super().register_birth()  # type: ignore[no-untyped-call]  # of RQ
+
+    work(connection, worker_class=Born)
+    assert made == [True]
 
 
 # A second request to shut down, where there is no work-horse to kill
