@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -16,6 +17,17 @@ def forget_result(job: Job) -> None:
     """RQ keeps what a job returned in memory, and writes it into the hash with the next save: the
     Retry of an interrupted job would become its result."""
     job._result = None
+
+
+def note_begin(job: Job, begun: Callable[[], None]) -> None:
+    """Have it told when RQ calls the function: before RQ 3, a command to Redis comes first."""
+    execute = job._execute
+
+    def tell_and_execute() -> Any:
+        begun()
+        return execute()
+
+    vars(job)["_execute"] = tell_and_execute
 
 
 def enqueue(queue: Queue, job: Job, pipeline: Pipeline, *, at_front: bool) -> None:

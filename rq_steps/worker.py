@@ -32,7 +32,7 @@ from rq_steps.heirs import (
     release_locks_of_killed,
 )
 from rq_steps.idle import IdlerMixin
-from rq_steps.internals import is_to_be_stopped, take_signals
+from rq_steps.internals import is_to_be_stopped, note_begin, take_signals
 from rq_steps.outcome import Outcome
 from rq_steps.parent_death import signal_when_parent_dies
 from rq_steps.patience import AWAY, patiently
@@ -231,7 +231,7 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
         have made of that."""
         result, error = None, None
         try:
-            result = type(job).perform(job)
+            result = _begin_patiently(job)
         except BaseException as raised:
             if self._outcome is None:
                 raise
@@ -298,6 +298,25 @@ class ContinuableWorkerMixin(IdlerMixin, SurvivorMixin, Base):
         take_signals(self)
         if is_of_stopped_pool(so_far):
             self.request_stop(signal.SIGTERM, None)
+
+
+def _begin_patiently(job: Job) -> Any:
+    """That Redis is away before the job's function is called is no fault of the job."""
+    begun: list[bool] = []
+    note_begin(job, lambda: begun.append(True))
+
+    def perform() -> tuple[Any, BaseException | None]:
+        try:
+            return type(job).perform(job), None
+        except AWAY as error:
+            if not begun:
+                raise
+            return None, error
+
+    result, error = patiently(perform, f"Job {job.id}")
+    if error is not None:
+        raise error
+    return result
 
 
 class Worker(ContinuableWorkerMixin, rq.worker.Worker):

@@ -8,11 +8,13 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError
 from rq import Queue, Repeat
+from rq.job import Job
 from rq.worker import BaseWorker
 
-from tests.redis.scene import Worker, happen, import_rows, once_at, stop, visits, work
+from tests.redis.scene import Worker, happen, import_rows, once_at, stop, visit, visits, work
 
 TAKEN, BEFORE_THE_COMMIT = "taken", "before the commit"
+BEFORE_THE_FUNCTION = "before the function"
 
 
 def be_away(*args: Any) -> None:
@@ -57,3 +59,35 @@ def test_a_job_that_repeats_is_repeated_as_often_as_it_should(
     once_at(BEFORE_THE_COMMIT, be_away)
     work(connection, worker_class=Unlucky)
     assert visits == [0, "report"] * 3
+
+
+def test_a_job_does_not_fail_where_redis_is_away_before_its_function_is_called(
+    connection: Redis, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before RQ 3, `Job.perform` begins with a command to Redis."""
+    perform = Job.perform
+
+    def lose_connection_and_perform(job: Job) -> Any:
+        happen(BEFORE_THE_FUNCTION)
+        return perform(job)
+
+    monkeypatch.setattr(Job, "perform", lose_connection_and_perform)
+    once_at(BEFORE_THE_FUNCTION, be_away)
+    job = queue.enqueue(import_rows, 2)
+    work(connection)
+    assert job.get_status() == "finished"
+    assert visits == [0, 1, "report"]
+
+
+def lose_connection() -> None:
+    visit("plain")
+    be_away()
+
+
+def test_a_job_that_loses_a_connection_itself_fails_as_with_rq(
+    connection: Redis, queue: Queue
+) -> None:
+    job = queue.enqueue(lose_connection)
+    work(connection)
+    assert job.get_status() == "failed"
+    assert visits == ["plain"]
