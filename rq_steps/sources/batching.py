@@ -53,6 +53,10 @@ class Batches(Transparent, PagedSource[list[T]]):
         super().__init__(source_of(source))
         self._size = size
 
+    @property
+    def is_cut_anew(self) -> bool:
+        return True
+
     def pages(self, cursor: Any) -> Iterator[BatchPage[T]]:
         begin: CursorOf = partial(_itself, cursor)
         batch: list[T] = []
@@ -90,6 +94,10 @@ class AsyncBatches(Transparent, AsyncSource[list[T]]):
     def __init__(self, source: AsyncIterable[T], size: int) -> None:
         super().__init__(async_source_of(source))
         self._size = size
+
+    @property
+    def is_cut_anew(self) -> bool:
+        return True
 
     def open(self, cursor: Any) -> AsyncIterator[tuple[list[T], Any]]:
         return Collected(async_pairs_of(self._source, cursor), self._size)

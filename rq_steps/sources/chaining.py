@@ -10,7 +10,14 @@ from rq_steps.sources.async_pairs import async_pairs_of, close
 from rq_steps.sources.compound import Compound
 from rq_steps.sources.given import async_source_of, is_async, source_of
 from rq_steps.sources.paging import pages_of
-from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource, Source
+from rq_steps.sources.protocol import (
+    AsyncSource,
+    Described,
+    Page,
+    PagedSource,
+    Source,
+    is_cut_anew,
+)
 from rq_steps.values import JSON
 
 T = TypeVar("T")
@@ -66,6 +73,10 @@ class Chaining(Compound):
     @property
     def _units(self) -> set[str]:
         return {each.unit for each in self._sources}
+
+    @property
+    def is_cut_anew(self) -> bool:
+        return any(map(is_cut_anew, self._sources))
 
     def compare(self, found: Any, kept: Any) -> None:
         if len(found) != len(kept):

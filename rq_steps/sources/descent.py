@@ -35,6 +35,7 @@ class Descent(Generic[Outer, Inner]):
         source_of: makes a source of an outer item.
         begin_within: where to begin in it, which has this mark, if it was in hand when the cursor
             was kept.
+        is_first_or_none: is that the first one, if it is there? Asked when that has come.
     """
 
     def __init__(
@@ -44,12 +45,15 @@ class Descent(Generic[Outer, Inner]):
         kept: Any,
         source_of: Callable[[Outer], Awaitable[AsyncSource[Inner]]],
         begin_within: Callable[[AsyncSource[Inner], JSON, Outer, Any], Any],
+        *,
+        is_first_or_none: Callable[[], bool],
     ) -> None:
         self._outer = outer
         self._source_of = source_of
         self._begin_within = begin_within
         self._before = before
         self._kept = kept
+        self._is_first_or_none = is_first_or_none
         self._next: tuple[Outer, Any] | None = None
         self._in_hand: InHand | None = None
 
@@ -88,6 +92,8 @@ class Descent(Generic[Outer, Inner]):
     async def _ascend(self, done: InHand) -> None:
         await close(done.pairs)
         self._before, self._next, self._in_hand = done.behind, None, None
+        if self._is_first_or_none():
+            self._kept = None
 
 
 def nested_cursor(before: Any, behind: Any, of: JSON, within: Any) -> dict[str, Any]:

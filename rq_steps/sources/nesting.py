@@ -21,11 +21,19 @@ from rq_steps.sources.compound import Compound
 from rq_steps.sources.descent import Descent, nested_cursor
 from rq_steps.sources.given import async_source_of, is_async, source_of
 from rq_steps.sources.paging import pages_of
-from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource, Source
+from rq_steps.sources.protocol import (
+    AsyncSource,
+    Described,
+    Page,
+    PagedSource,
+    Source,
+    is_cut_anew,
+)
 from rq_steps.values import JSON
 
 Outer = TypeVar("Outer")
 Inner = TypeVar("Inner")
+Made = TypeVar("Made", bound=Described)
 Given = Iterable[Inner] | AsyncIterable[Inner]
 
 
@@ -97,10 +105,15 @@ class Nesting(Compound):
 
     def __init__(self, outer: Described) -> None:
         self._outer = outer
+        self._has_made_such = False
 
     @property
     def contract(self) -> dict[str, JSON]:
         return {"outer": self._outer.mark.dump()}
+
+    @property
+    def is_cut_anew(self) -> bool:
+        return self._has_made_such
 
     def compare(self, found: Any, kept: Any) -> None:
         try:
@@ -113,6 +126,16 @@ class Nesting(Compound):
         if cursor is None:
             return None
         return self.parts(cursor, "before", "behind", "of", "cursor")[0]
+
+    def is_first_or_none(self) -> bool:
+        """Is the item in hand the first one from its place on, or gone? A smaller batch may end
+        where a larger one did, of which it is only the rest. Known when the first one has come."""
+        return is_cut_anew(self._outer)
+
+    def noted(self, source: Made) -> Made:
+        """A source that was made of an item."""
+        self._has_made_such = self._has_made_such or is_cut_anew(source)
+        return source
 
     def begin_within(self, source: Described, of: JSON, item: Any, kept: Any) -> Any:
         """Where to begin in the source that was made of an item, and has this mark, if this cursor
@@ -138,11 +161,10 @@ class Nested(Nesting, PagedSource[tuple[Outer, Inner]]):
     def pages(self, cursor: Any) -> Iterator[InnerPage[Outer, Inner]]:
         for page in pages_of(self._outer, self.place(cursor)):
             for index, item in enumerate(page.items):
-                if cursor is not None and page.cursor(index + 1) == cursor["behind"]:
-                    yield from self._within(page, index, item, cursor)
+                is_in_hand = cursor is not None and page.cursor(index + 1) == cursor["behind"]
+                yield from self._within(page, index, item, cursor if is_in_hand else None)
+                if is_in_hand or self.is_first_or_none():
                     cursor = None
-                else:
-                    yield from self._within(page, index, item, None)
 
     def _within(
         self, page: Page[Outer], index: int, item: Outer, kept: Any
@@ -162,7 +184,7 @@ class Nested(Nesting, PagedSource[tuple[Outer, Inner]]):
                 f"{self.kind}: inner gave what is async ({type(given).__name__}), which could not "
                 "be known: let inner be an `async def`, or the outer source async_source_of(...)"
             )
-        return source_of(given)
+        return self.noted(source_of(given))
 
 
 class InnerPage(Generic[Outer, Inner]):
@@ -194,14 +216,21 @@ class AsyncNested(Nesting, AsyncSource[tuple[Outer, Inner]]):
     def open(self, cursor: Any) -> AsyncIterator[tuple[tuple[Outer, Inner], Any]]:
         before = self.place(cursor)
         outer = async_pairs_of(self._outer, before)
-        return Descent(outer, before, cursor, self._source_of, self.begin_within)
+        return Descent(
+            outer,
+            before,
+            cursor,
+            self._source_of,
+            self.begin_within,
+            is_first_or_none=self.is_first_or_none,
+        )
 
     async def _source_of(self, item: Outer) -> AsyncSource[Inner]:
         """The source that is made of an item."""
         given = await self._given(item)
         if isinstance(given, AsyncGenerator):
             return AsyncIterableSource(given, owned=True)
-        return async_source_of(given)
+        return self.noted(async_source_of(given))
 
     async def _given(self, item: Outer) -> Any:
         try:

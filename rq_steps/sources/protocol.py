@@ -87,6 +87,16 @@ class Compared(Described, ABC):
     def check(self, kept: JSON) -> None:
         self.compare(self.mark.contract, kept)
 
+    @property
+    def is_cut_anew(self) -> bool:
+        """May its items be others on resume, as batches of another size are?"""
+        return False
+
+
+def is_cut_anew(source: Described) -> bool:
+    """May the items of this source be others on resume, though what they are of is the same?"""
+    return isinstance(source, Compared) and source.is_cut_anew
+
 
 def compare(source: Described, found: JSON, kept: JSON) -> None:
     """Have a source, whose contract was just found, check the one that the cursor was kept with.

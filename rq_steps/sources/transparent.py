@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rq_steps.record import SourceMark
-from rq_steps.sources.protocol import Compared, Described, compare
+from rq_steps.sources.protocol import Compared, Described, compare, is_cut_anew
 from rq_steps.values import JSON
 
 
@@ -34,6 +34,10 @@ class Transparent(Compared):
     @property
     def mark(self) -> SourceMark:
         return self._source.mark
+
+    @property
+    def is_cut_anew(self) -> bool:
+        return is_cut_anew(self._source)
 
     def compare(self, found: JSON, kept: JSON) -> None:
         compare(self._source, found, kept)

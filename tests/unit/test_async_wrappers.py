@@ -626,6 +626,29 @@ def test_an_item_inserted_before_the_one_in_hand_does_no_harm(job: Job) -> None:
     assert rest == [("c", 1), ("c", 2), ("c", 3), ("d", 3)]
 
 
+IN_BATCHES: dict[str, Callable[[int], Any]] = {
+    "batches": lambda size: batches(generated(6), size),
+    "numbered": lambda size: numbered(batches(generated(6), size)),
+    "chain": lambda size: chain(batches(generated(6), size), []),
+    "nested": lambda size: nested(generated(1), lambda _: batches(range(6), size)),
+    "twin": lambda size: async_source_of(batches(range(6), size)),
+}
+
+
+@pytest.mark.parametrize("outer", IN_BATCHES.values(), ids=IN_BATCHES)
+def test_a_batch_in_hand_that_has_another_size_now_is_begun_at_its_beginning(
+    outer: Callable[[int], Any], job: Job
+) -> None:
+    def numbers(item: Any) -> Iterator[int]:
+        yield from item[1] if isinstance(item, tuple) else item
+
+    first = items_of(outer(4))[0]
+    visited = run(job, lambda: nested(outer(4), numbers), until=(first, 1))
+    assert [number for _, number in visited] == [0, 1]
+    visited = run(job, lambda: nested(outer(2), numbers))
+    assert [number for _, number in visited] == [0, 1, 2, 3, 4, 5]
+
+
 def test_what_comes_in_the_place_of_an_item_that_is_gone_is_begun_at_its_beginning(
     job: Job,
 ) -> None:

@@ -286,6 +286,36 @@ def test_an_item_inserted_before_the_one_in_hand_does_no_harm(job: Job) -> None:
     assert rest == [("c", 1), ("c", 2), ("c", 3), ("d", 3)]
 
 
+def test_an_item_inserted_in_a_loop_within_does_no_harm_either(job: Job) -> None:
+    def shelves(keys: str) -> Source[Any]:
+        return nested(nested(["s"], lambda _: Keyed(keys)), lambda _: [1, 2, 3])
+
+    run(job, lambda: shelves("bd"), until=(("s", "d"), 2))
+    assert run(job, lambda: shelves("bcd"))[2:] == [(("s", "c"), 3), (("s", "d"), 3)]
+
+
+IN_BATCHES: dict[str, Callable[[int], Source[Any]]] = {
+    "batches": lambda size: batches(range(6), size),
+    "numbered": lambda size: numbered(batches(range(6), size)),
+    "chain": lambda size: chain(batches(range(6), size), []),
+    "nested": lambda size: nested(["a"], lambda _: batches(range(6), size)),
+}
+
+
+@pytest.mark.parametrize("outer", IN_BATCHES.values(), ids=IN_BATCHES)
+def test_a_batch_in_hand_that_has_another_size_now_is_begun_at_its_beginning(
+    outer: Callable[[int], Source[Any]], job: Job
+) -> None:
+    def numbers(item: Any) -> Iterator[int]:
+        yield from item[1] if isinstance(item, tuple) else item
+
+    first = next(iter(outer(4)))
+    visited = run(job, lambda: nested(outer(4), numbers), until=(first, 1))
+    assert [number for _, number in visited] == [0, 1]
+    visited = run(job, lambda: nested(outer(2), numbers))
+    assert [number for _, number in visited] == [0, 1, 2, 3, 4, 5]
+
+
 def test_what_comes_in_the_place_of_an_item_that_is_gone_is_begun_at_its_beginning(
     job: Job,
 ) -> None:
