@@ -213,7 +213,7 @@ def test_a_worker_that_is_told_to_stop_before_it_looks_for_jobs_leaves_quietly(
     assert len(queue) == 1
 
 
-def test_a_worker_that_is_suspended_leaves_at_once(
+def test_a_worker_that_is_suspended_leaves(
     worker: Workers, queue: Queue, connection: Redis
 ) -> None:
     suspended = worker()
