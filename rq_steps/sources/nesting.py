@@ -106,16 +106,19 @@ class Nesting(Compound):
     def __init__(self, outer: Described) -> None:
         self._outer = outer
         self._has_made_such = False
+        self._was_cut_otherwise = False
 
     @property
     def contract(self) -> dict[str, JSON]:
-        return {"outer": self._outer.mark.dump()}
+        cut: dict[str, JSON] = {"cut_anew": True} if is_cut_anew(self._outer) else {}
+        return {"outer": self._outer.mark.dump()} | cut
 
     @property
     def is_cut_anew(self) -> bool:
         return self._has_made_such
 
     def compare(self, found: Any, kept: Any) -> None:
+        self._was_cut_otherwise = kept.get("cut_anew", False)
         try:
             self.compare_part(self._outer, found["outer"], kept["outer"])
         except InvalidStepError as error:
@@ -130,7 +133,7 @@ class Nesting(Compound):
     def is_first_or_none(self) -> bool:
         """Is the item in hand the first one from its place on, or gone? A smaller batch may end
         where a larger one did, of which it is only the rest. Known when the first one has come."""
-        return is_cut_anew(self._outer)
+        return self._was_cut_otherwise or is_cut_anew(self._outer)
 
     def noted(self, source: Made) -> Made:
         """A source that was made of an item."""

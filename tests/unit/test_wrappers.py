@@ -316,6 +316,19 @@ def test_a_batch_in_hand_that_has_another_size_now_is_begun_at_its_beginning(
     assert [number for _, number in visited] == [0, 1, 2, 3, 4, 5]
 
 
+def test_what_was_in_a_batch_within_nested_is_not_skipped_where_there_are_none_now(
+    job: Job,
+) -> None:
+    visited = run(job, lambda: nested(batches(range(2), 2), iter), until=([0, 1], 0))
+    assert visited == [([0, 1], 0)]
+    assert run(job, lambda: nested(range(2), lambda _: generated(2))) == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    ]
+
+
 def test_what_comes_in_the_place_of_an_item_that_is_gone_is_begun_at_its_beginning(
     job: Job,
 ) -> None:
