@@ -20,7 +20,6 @@ from rq.serializers import JSONSerializer
 from rq_steps import Step, continuable, step
 from rq_steps.promotion import promote_due
 from tests.redis.scene import (
-    RQ_3,
     WHILE_PUTTING_BACK,
     another_copy,
     fail_at,
@@ -69,7 +68,7 @@ def scheduler_of(queue: Queue) -> Iterator[RQScheduler]:
     """RQ's scheduler holds its lock for the queue."""
     scheduler = RQScheduler([queue], connection=queue.connection)
     scheduler.acquire_locks()
-    if RQ_3:
+    if hasattr(scheduler, "register_birth"):  # since RQ 2.11
         scheduler.register_birth()
     assert queue.scheduler_pid
     yield scheduler
