@@ -42,6 +42,7 @@ class MariaDB(DatabaseServer):
             "NAME": "tests",
             "USER": "root",
             "HOST": self._socket,
+            "OPTIONS": {"charset": "utf8mb4"},  # Django 5.2's own
         }
 
     def connect(self, **options: Any) -> Any:
