@@ -20,7 +20,6 @@ from rq_steps.internals import stop_at_next_turn
 from rq_steps.patience import AWAY, GaveUp, patiently
 from rq_steps.settings import GRACE
 from rq_steps.unbegun import put_back_unbegun
-from rq_steps.wire import has_connection_to_spare
 
 if TYPE_CHECKING:
     from rq.job import Job
@@ -39,7 +38,6 @@ class IdlerMixin(EnduranceMixin):
     _works = False
     _waiting: threading.Event | None = None
     _client_id = 0
-    _unsaid: Callable[[], None] | None = None
 
     @cached_property
     def _errands(self) -> Errands:
@@ -72,11 +70,7 @@ class IdlerMixin(EnduranceMixin):
 
     def set_shutdown_requested_date(self) -> None:
         """RQ calls this from its handler of the signal."""
-        say = partial(self._tell_redis, super().set_shutdown_requested_date)
-        if has_connection_to_spare(self.connection):
-            self._errands.send(say)
-        else:
-            self._unsaid = say
+        self._errands.send(partial(self._tell_redis, super().set_shutdown_requested_date))
 
     def _tell_redis(self, tell: Callable[[], None]) -> None:
         try:
@@ -123,8 +117,6 @@ class IdlerMixin(EnduranceMixin):
     def teardown(self) -> None:
         """Whoever runs the worker may close its connections next."""
         self._errands.wait(_ERRANDS_TAKE)
-        if self._unsaid is not None:
-            self._unsaid()
         super().teardown()
 
     def _dequeue(self, timeout: int | None) -> tuple[Job, Queue] | None:

@@ -31,12 +31,6 @@ def source(name: str) -> str:
     return _SOURCES[f"{name}.lua"]
 
 
-def has_connection_to_spare(client: Redis) -> bool:
-    """Not of a pool of two: user code may need both."""
-    most: int = client.connection_pool.max_connections
-    return most > 2
-
-
 class Wire:
     """Calls one script over a connection that is held, with a command packed by hand: what a save
     costs is mostly its client, and this takes less than half of redis-py's time.
@@ -52,7 +46,7 @@ class Wire:
 
     def call(self, keys: list[str], args: list[str | bytes | int]) -> Any:
         """What the script answers."""
-        if not has_connection_to_spare(self._client):
+        if not self._may_hold:
             return self._script(keys=keys, args=args)
         command = _pack(["EVALSHA", self._script.sha, len(keys), *keys, *args])
         try:
@@ -60,6 +54,12 @@ class Wire:
         except (NoScriptError, ConnectionError, TimeoutError):
             self.close()
             return self._script(keys=keys, args=args)
+
+    @property
+    def _may_hold(self) -> bool:
+        """Not of a pool of two: user code may need both."""
+        most: int = self._client.connection_pool.max_connections
+        return most > 2
 
     def close(self) -> None:
         """Give the connection back."""

@@ -10,17 +10,7 @@ from rq import Queue, get_current_job
 from rq.worker import BaseWorker
 
 from rq_steps import Step, continuable, step
-from tests.redis.scene import (
-    StockWorker,
-    Worker,
-    completed,
-    once_at,
-    signal_handlers_put_back,
-    stop,
-    visit,
-    visits,
-    work,
-)
+from tests.redis.scene import StockWorker, Worker, completed, once_at, stop, visit, visits, work
 
 
 @pytest.fixture
@@ -62,23 +52,3 @@ def test_a_job_on_a_pool_of_two_connections_has_both_of_them_for_itself(
     assert visits == [0, 1, 2]
     assert two_connections.get("counted") == b"3"
     assert completed(job) == [{"name": "count_up", "result": None}]
-
-
-def test_a_worker_on_a_pool_of_two_connections_says_that_it_is_asked_to_stop_when_it_leaves(
-    two_connections: Redis, connection: Redis
-) -> None:
-    queue = Queue(connection=two_connections)
-    queue.enqueue(count)
-    worker = Worker([queue], connection=two_connections)
-    said = []
-
-    def look() -> None:
-        stop()
-        worker._errands.wait(30)
-        said.append(connection.hexists(worker.key, "shutdown_requested_date"))
-
-    once_at(1, look)
-    with signal_handlers_put_back():
-        worker.work(burst=True)
-    said.append(connection.hexists(worker.key, "shutdown_requested_date"))
-    assert said == [False, True]
