@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from redis.connection import ConnectionPool
 from redis.exceptions import RedisError, ResponseError
+from rq.connections import parse_connection
 from rq.exceptions import StopRequested
 
 from rq_steps.endurance import EnduranceMixin
 from rq_steps.errands import Errands, LogBeside
-from rq_steps.internals import stop_at_next_turn
+from rq_steps.internals import note_shutdown_request, stop_at_next_turn
 from rq_steps.patience import AWAY, GaveUp, patiently
 from rq_steps.settings import GRACE
 from rq_steps.unbegun import put_back_unbegun
 
 if TYPE_CHECKING:
+    from redis import Redis
     from rq.job import Job
     from rq.queue import Queue
 
@@ -38,6 +41,12 @@ class IdlerMixin(EnduranceMixin):
     _works = False
     _waiting: threading.Event | None = None
     _client_id = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connection = _shareable(self.connection)
+        for queue in self.queues:
+            queue.connection = _shareable(queue.connection)
 
     @cached_property
     def _errands(self) -> Errands:
@@ -70,11 +79,12 @@ class IdlerMixin(EnduranceMixin):
 
     def set_shutdown_requested_date(self) -> None:
         """RQ calls this from its handler of the signal."""
-        self._errands.send(partial(self._tell_redis, super().set_shutdown_requested_date))
+        self._errands.send(self._tell_redis)
 
-    def _tell_redis(self, tell: Callable[[], None]) -> None:
+    def _tell_redis(self) -> None:
         try:
-            tell()
+            with _client_beside(self.connection) as client:
+                note_shutdown_request(self, client)
         except AWAY as error:
             self.log.warning("%s: Redis is away: %s", self.who, error)
 
@@ -148,7 +158,27 @@ class IdlerMixin(EnduranceMixin):
 
         Again and again: the signal may have come before the wait had begun.
         """
-        with suppress(RedisError):
+        with suppress(RedisError), _client_beside(self.connection) as client:
             while not waiting.is_set():
-                self.connection.client_unblock(self._client_id, error=True)
+                client.client_unblock(self._client_id, error=True)
                 waiting.wait(0.005)
+
+
+def _shareable(connection: Redis) -> Redis:
+    """A client that keeps one connection for itself is for one thread, and for no work-horse; its
+    pool has more."""
+    if getattr(connection, "connection", None) is None:
+        return connection
+    return type(connection)(connection_pool=connection.connection_pool)
+
+
+@contextmanager
+def _client_beside(connection: Redis) -> Iterator[Redis]:
+    """For an errand: a job has all connections of the worker's pool for itself, be they ever so
+    few."""
+    client, connection_class, options = parse_connection(connection)
+    pool = ConnectionPool(connection_class=connection_class, **options)
+    try:
+        yield client(connection_pool=pool)
+    finally:
+        pool.disconnect()

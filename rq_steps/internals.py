@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from rq.utils import utcformat
+
 if TYPE_CHECKING:
+    from redis import Redis
     from redis.client import Pipeline
     from rq.job import Job
     from rq.queue import Queue
@@ -61,6 +64,13 @@ def stop_at_next_turn(worker: BaseWorker) -> None:
     """Have RQ's loop end where it asks. What is raised from a handler of signals may come out where
     nobody catches it, or in the middle of a command to Redis, and leave its connection unfit."""
     worker._stop_requested = True
+
+
+def note_shutdown_request(worker: BaseWorker, connection: Redis) -> None:
+    """As `BaseWorker.set_shutdown_requested_date` does, over a connection of one's own."""
+    requested = worker._shutdown_requested_date
+    if requested is not None:
+        connection.hset(worker.key, "shutdown_requested_date", utcformat(requested))
 
 
 def take_signals(worker: BaseWorker) -> None:
