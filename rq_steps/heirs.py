@@ -21,6 +21,7 @@ from rq.worker_pool import WorkerPool
 
 from rq_steps.internals import exit_code
 from rq_steps.parent_death import signal_when_parent_dies
+from rq_steps.signals import in_main_thread
 
 if TYPE_CHECKING:
     from rq.scheduler import RQScheduler
@@ -33,6 +34,8 @@ _process: int | None = None
 """The id of this process. A child finds that of its parent here."""
 _mask: ContextVar[set[int] | None] = ContextVar("rq_steps.mask", default=None)
 """The signals that were blocked before the fork that is under way."""
+_is_for_good: ContextVar[bool] = ContextVar("rq_steps.is_for_good", default=True)
+"""Does the thread that forks last as long as its process? The kernel takes it for the parent."""
 _is_horse: ContextVar[bool] = ContextVar("rq_steps.is_horse", default=False)
 
 
@@ -80,6 +83,7 @@ def is_of_stopped_pool(handler: object) -> bool:
 
 def _before_fork() -> None:
     """The worker may stop its child before that has come to its first line."""
+    _is_for_good.set(in_main_thread())
     if not _is_horse.get():
         _mask.set(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
 
@@ -112,6 +116,7 @@ def _disinherit(parents: list[BaseWorker]) -> None:
     for worker in parents:
         if worker.pubsub is not None and worker.pubsub.connection is not None:
             worker.pubsub.connection.disconnect()
-    signal_when_parent_dies(signal.SIGTERM)
+    if _is_for_good.get():
+        signal_when_parent_dies(signal.SIGTERM)
     if os.getppid() != parents[0].pid:  # it has died already
         os._exit(os.EX_OK)

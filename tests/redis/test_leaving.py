@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from multiprocessing import get_context
 from typing import Any
 
 import pytest
@@ -41,6 +44,8 @@ from tests.redis.scene import (
     work,
 )
 from tests.workers import wait_until
+
+PR_GET_PDEATHSIG = 2
 
 # A decorator over @continuable
 
@@ -494,6 +499,41 @@ def test_what_a_handler_tells_a_work_horse_by_is_there_before_a_handler_is(
 
     work(connection, worker_class=Born)
     assert made == [True]
+
+
+# What a job forks on a worker without a work-horse
+
+
+def death_signal() -> None:
+    """Exits with the signal that the kernel sends this process when its parent dies, or 0."""
+    signum = ctypes.c_int()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_GET_PDEATHSIG, ctypes.byref(signum))
+    sys.exit(signum.value)
+
+
+def fork() -> int | None:
+    child = get_context("fork").Process(target=death_signal)
+    child.start()
+    child.join()
+    return child.exitcode
+
+
+def fork_in_a_thread() -> int | None:
+    codes: list[int | None] = []
+    thread = threading.Thread(target=lambda: codes.append(fork()))
+    thread.start()
+    thread.join()
+    return codes[0]
+
+
+@pytest.mark.parametrize(("function", "signum"), [(fork, signal.SIGTERM), (fork_in_a_thread, 0)])
+def test_what_a_job_forks_dies_with_the_worker_and_not_with_a_thread(
+    connection: Redis, queue: Queue, function: Callable[[], int | None], signum: int
+) -> None:
+    job = queue.enqueue(function)
+    work(connection)
+    assert job.return_value() == (signum if sys.platform == "linux" else 0)
 
 
 # A second request to shut down, where there is no work-horse to kill
