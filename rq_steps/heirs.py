@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _workers: WeakSet[BaseWorker] = WeakSet()
 _process: int | None = None
 """The id of this process. A child finds that of its parent here."""
+_REQUESTS = {signal.SIGTERM, signal.SIGINT}
 _mask: ContextVar[set[int] | None] = ContextVar("rq_steps.mask", default=None)
 """The signals that were blocked before the fork that is under way."""
 _is_for_good: ContextVar[bool] = ContextVar("rq_steps.is_for_good", default=True)
@@ -85,7 +86,7 @@ def _before_fork() -> None:
     """The worker may stop its child before that has come to its first line."""
     _is_for_good.set(in_main_thread())
     if not _is_horse.get():
-        _mask.set(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
+        _mask.set(signal.pthread_sigmask(signal.SIG_BLOCK, _REQUESTS))
 
 
 def _unblock() -> None:
@@ -102,6 +103,7 @@ def _begin_as_child() -> None:
     if parents and not _is_horse.get():
         # Until it has handlers of its own: what the worker's raise in here, Python drops.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the worker's, as in a work-horse
     _unblock()
     if parents and not _is_horse.get():
         _disinherit(parents)

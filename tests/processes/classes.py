@@ -118,6 +118,20 @@ class ShortlivedScheduler(ContinuableWorkerMixin, rq.worker.Worker):
         super().bootstrap(*args, **kwargs)
 
 
+class InterruptedScheduler(ContinuableWorkerMixin, rq.worker.Worker):
+    """Its scheduler hears of Ctrl+C, and is stopped, before it has handlers of its own."""
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        super().bootstrap(*args, **kwargs)
+        os.register_at_fork(after_in_child=self._be_interrupted)
+
+    def _be_interrupted(self) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            signal.pause()
+
+
 class AskedAtTheFork(ContinuableWorkerMixin, rq.worker.Worker):
     """Asked to stop while it forks its scheduler, where Python drops what a handler raises."""
 

@@ -225,7 +225,9 @@ def test_a_worker_that_is_suspended_leaves(
     assert suspended.wait() == 0
 
 
-@pytest.mark.parametrize("scheduler", ["StillbornScheduler", "ShortlivedScheduler"])
+@pytest.mark.parametrize(
+    "scheduler", ["StillbornScheduler", "ShortlivedScheduler", "InterruptedScheduler"]
+)
 def test_a_scheduler_that_is_stopped_before_it_has_begun_leaves_no_lock(
     scheduler: str, worker: Workers, queue: Queue, connection: Redis
 ) -> None:
