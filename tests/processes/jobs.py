@@ -127,7 +127,7 @@ def plain_with_a_child() -> int:
     child = multiprocessing.get_context("fork").Process(target=pause_forever)
     child.start()
     child.terminate()
-    child.join(10)
+    child.join(30)
     return -1 if child.exitcode is None else child.exitcode
 
 

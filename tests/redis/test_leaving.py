@@ -243,7 +243,7 @@ seen: list[bool] = []
 def an_item_that_takes_long(step: Step) -> None:
     seen.append(step.stopping)
     visit("in it")
-    seen.append(wait_until(lambda: step.stopping, "the step has not seen it", deadline=5))
+    seen.append(wait_until(lambda: step.stopping, "the step has not seen it"))
 
 
 @continuable(save_every=3600)

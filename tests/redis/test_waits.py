@@ -150,7 +150,7 @@ def test_a_wait_that_is_over_ends_exactly_once_though_several_workers_look_at_th
         with Redis.from_url(redis_url) as own_connection:
             own_queue = Queue(connection=own_connection)
             own_connection.ping()
-            together.wait(10)
+            together.wait(30)
             return promote_due([own_queue])
 
     with ThreadPoolExecutor(workers) as pool:
