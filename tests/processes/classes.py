@@ -129,6 +129,7 @@ class InterruptedScheduler(ContinuableWorkerMixin, rq.worker.Worker):
         try:
             os.kill(os.getpid(), signal.SIGINT)
         finally:
+            os.write(1, b"interrupted\n")
             signal.pause()
 
 

@@ -225,9 +225,7 @@ def test_a_worker_that_is_suspended_leaves(
     assert suspended.wait() == 0
 
 
-@pytest.mark.parametrize(
-    "scheduler", ["StillbornScheduler", "ShortlivedScheduler", "InterruptedScheduler"]
-)
+@pytest.mark.parametrize("scheduler", ["StillbornScheduler", "ShortlivedScheduler"])
 def test_a_scheduler_that_is_stopped_before_it_has_begun_leaves_no_lock(
     scheduler: str, worker: Workers, queue: Queue, connection: Redis
 ) -> None:
@@ -245,3 +243,14 @@ def test_a_worker_that_is_asked_to_stop_while_it_forks_its_scheduler_leaves(
 ) -> None:
     asked = worker(worker_class="tests.processes.classes.AskedAtTheFork", args=["--with-scheduler"])
     assert asked.wait() == 0
+
+
+def test_a_scheduler_that_hears_of_ctrl_c_before_it_has_begun_can_still_be_stopped(
+    worker: Workers,
+) -> None:
+    running = worker(
+        worker_class="tests.processes.classes.InterruptedScheduler", args=["--with-scheduler"]
+    )
+    running.wait_for_output("interrupted")
+    running.terminate()
+    assert running.wait() == 0
