@@ -63,6 +63,13 @@ def naming(execution: Execution | None, worker: BaseWorker) -> dict[str, Executi
     return {"execution": execution} if _has_many(worker) else {}
 
 
+def held_by(worker: BaseWorker) -> list[Execution]:
+    """The executions that the worker takes for its own."""
+    if _has_many(worker):
+        return list(worker.executions.values())
+    return [worker.execution] if worker.execution else []
+
+
 def hold(execution: Execution, worker: BaseWorker) -> None:
     """The worker has this execution again: it may have let go of it already."""
     if not _has_many(worker):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import rq.worker
 from rq.exceptions import StopRequested
 
+from rq_steps.books import close_at_once, held_by, let_go
 from rq_steps.patience import AWAY, GaveUp, patiently
 
 if TYPE_CHECKING:
@@ -92,7 +93,23 @@ class EnduranceMixin(Base):
     # Around a job
 
     def prepare_execution(self, job: Job) -> Execution:
-        return patiently(lambda: super(EnduranceMixin, self).prepare_execution(job), self.who)
+        """An attempt that fails leaves an execution with the worker, which would be taken for that
+        of every job to come; and in Redis, where only the answer was lost."""
+        left: list[Execution] = []
+
+        def prepare() -> Execution:
+            if left:
+                close_at_once(left, job, self.name)
+            before = held_by(self)
+            try:
+                return super(EnduranceMixin, self).prepare_execution(job)
+            except AWAY:
+                left.extend(each for each in held_by(self) if each not in before)
+                for each in left:
+                    let_go(each, self)
+                raise
+
+        return patiently(prepare, self.who)
 
     def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
         try:

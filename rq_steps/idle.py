@@ -96,12 +96,6 @@ class IdlerMixin(EnduranceMixin):
         finally:
             self._works = False
 
-    def check_for_suspension(self, burst: bool) -> None:
-        """Each turn of RQ's loop begins here."""
-        if self.stopping:
-            raise StopRequested
-        super().check_for_suspension(burst)
-
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:

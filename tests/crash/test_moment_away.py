@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import rq.worker
 from redis import Redis
 from redis.exceptions import ConnectionError
 from rq import Queue, Repeat
+from rq.executions import Execution
 from rq.job import Job
 from rq.worker import BaseWorker
 
+from rq_steps import ContinuableWorkerMixin
+from tests.jobs.plain import double
 from tests.redis.scene import Worker, happen, import_rows, once_at, stop, visit, visits, work
 
 TAKEN, BEFORE_THE_COMMIT = "taken", "before the commit"
@@ -91,3 +95,42 @@ def test_a_job_that_loses_a_connection_itself_fails_as_with_rq(
     work(connection)
     assert job.get_status() == "failed"
     assert visits == ["plain"]
+
+
+NOTED = "an execution is noted"
+
+
+class LosesAnAnswer(rq.worker.BaseWorker):
+    """Redis has noted an execution, and does not come to say so. It takes no commands."""
+
+    def subscribe(self) -> None:
+        pass
+
+    def unsubscribe(self) -> None:
+        pass
+
+    def prepare_execution(self, job: Job) -> Execution:
+        execution = super().prepare_execution(job)
+        happen(NOTED)
+        return execution
+
+
+class Forking(ContinuableWorkerMixin, LosesAnAnswer, rq.worker.Worker):
+    pass
+
+
+class Simple(ContinuableWorkerMixin, LosesAnAnswer, rq.worker.SimpleWorker):
+    pass
+
+
+@pytest.mark.parametrize("worker_class", [Forking, Simple])
+@pytest.mark.parametrize("function", [import_rows, double])
+def test_an_execution_that_was_noted_twice_is_closed_and_so_are_those_that_follow(
+    connection: Redis, queue: Queue, worker_class: type[BaseWorker], function: Any
+) -> None:
+    jobs = [queue.enqueue(function, 3) for _ in range(3)]
+    once_at(NOTED, be_away)
+    work(connection, worker_class=worker_class)
+    assert [job.get_status() for job in jobs] == ["finished"] * 3
+    assert list(connection.scan_iter("rq:execution*")) == []
+    assert queue.started_job_registry.get_job_ids(cleanup=False) == []

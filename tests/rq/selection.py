@@ -9,7 +9,9 @@ import pytest
 import rq
 
 import stand_in
-from differences import DIFFERENCES
+from differences import DIFFERENCES, IMPATIENT
+
+TIMES_AS_LONG = 6
 
 
 def pytest_configure() -> None:
@@ -35,11 +37,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
 
 
+@pytest.fixture(autouse=True)
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some tests wait for longer than RQ has them wait."""
+    if request.node.nodeid in IMPATIENT:
+        sleep = request.module.sleep
+        monkeypatch.setattr(request.module, "sleep", lambda seconds: sleep(TIMES_AS_LONG * seconds))
+
+
 def refuse_stale_names(config: pytest.Config, collected: set[str]) -> None:
     """A name that stands for no test any more hides nothing, and says something untrue."""
     if any("::" in argument for argument in config.args):
         return
     files = {nodeid.split("::")[0] for nodeid in collected}
-    known = {nodeid for nodeid in DIFFERENCES if nodeid.split("::")[0] in files}
+    named = (*DIFFERENCES, *IMPATIENT)
+    known = {nodeid for nodeid in named if nodeid.split("::")[0] in files}
     if stale := sorted(known - collected):
         raise pytest.UsageError(f"RQ has no such tests: {', '.join(stale)}")
