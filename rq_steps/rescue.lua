@@ -74,6 +74,7 @@ for job, entries in pairs(held) do
     elseif is_left_behind(job) then
         if has_been_so(job) then
             redis.call('LREM', KEYS[2], 1, job)
+            redis.call('DEL', ARGV[3] .. job)
         end
     else
         held[job] = nil
