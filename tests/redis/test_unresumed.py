@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -40,8 +41,12 @@ def call_continuable() -> None:
     import_rows(2)
 
 
-def call_async_continuable() -> Any:
-    return note_all()
+def call_async_continuable() -> None:
+    asyncio.run(note_all())
+
+
+def call_async_step() -> None:
+    asyncio.run(note_later())
 
 
 def without_wraps(function: Callable[[], None]) -> Callable[[], None]:
@@ -69,7 +74,7 @@ decorated.__qualname__ = "decorated"
         (decorated, (), "continuable 'decorated'"),
         (rows, (2,), "step 'rows'"),
         (note, (), "step 'note'"),
-        (note_later, (), "step 'note_later'"),
+        (call_async_step, (), "step 'note_later'"),
     ],
 )
 def test_it_is_told_of_once_a_job(
