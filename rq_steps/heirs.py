@@ -77,9 +77,14 @@ def release_locks_of_killed(scheduler: RQScheduler) -> None:
 
 
 def is_of_stopped_pool(handler: object) -> bool:
-    """Is it the handler of a worker pool that has been asked to stop?"""
+    """Is it the handler of a worker pool that has been asked to stop, and has workers left? That of
+    one which has ended may still be there."""
     pool = getattr(handler, "__self__", None)
-    return isinstance(pool, WorkerPool) and pool.status == WorkerPool.Status.STOPPED
+    return (
+        isinstance(pool, WorkerPool)
+        and pool.status == WorkerPool.Status.STOPPED
+        and pool.number_of_active_workers > 0
+    )
 
 
 def _before_fork() -> None:

@@ -18,7 +18,7 @@ from rq.exceptions import StopRequested
 
 from rq_steps.endurance import EnduranceMixin
 from rq_steps.errands import Errands, LogBeside
-from rq_steps.internals import note_shutdown_request, stop_at_next_turn
+from rq_steps.internals import forget_turn, note_shutdown_request, stop_at_next_turn
 from rq_steps.patience import AWAY, GaveUp, patiently
 from rq_steps.settings import GRACE
 from rq_steps.unbegun import put_back_unbegun
@@ -39,6 +39,7 @@ class IdlerMixin(EnduranceMixin):
     its way, or nobody catch what RQ raises."""
 
     _works = False
+    _was_idle = False
     _waiting: threading.Event | None = None
     _client_id = 0
 
@@ -60,6 +61,7 @@ class IdlerMixin(EnduranceMixin):
         except StopRequested:
             if not self._works or os.getpid() != self.pid:  # a scheduler, not yet itself
                 raise
+            self._was_idle = True
             stop_at_next_turn(self)
             self._end_wait()
 
@@ -95,6 +97,8 @@ class IdlerMixin(EnduranceMixin):
             return super().work(*args, **kwargs)
         finally:
             self._works = False
+            if self._was_idle:
+                forget_turn(self)
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None

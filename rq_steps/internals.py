@@ -66,6 +66,11 @@ def stop_at_next_turn(worker: BaseWorker) -> None:
     worker._stop_requested = True
 
 
+def forget_turn(worker: BaseWorker) -> None:
+    """RQ notes no request that found its worker idle."""
+    worker._stop_requested = False
+
+
 def note_shutdown_request(worker: BaseWorker, connection: Redis) -> None:
     """As `BaseWorker.set_shutdown_requested_date` does, over a connection of one's own."""
     requested = worker._shutdown_requested_date

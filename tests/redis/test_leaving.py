@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -464,12 +464,18 @@ def test_a_request_that_comes_when_the_worker_has_ended_is_for_the_program_aroun
             stop()
 
 
+def pool_of_workers(queue: Queue, count: int) -> WorkerPool:
+    pool: Any = WorkerPool([queue], connection=queue.connection)
+    pool.worker_dict = dict.fromkeys(map(str, range(count)))
+    return cast("WorkerPool", pool)
+
+
 def test_a_worker_that_its_pool_was_to_stop_before_it_had_handlers_leaves(
     connection: Redis, queue: Queue
 ) -> None:
     """It was forked from the pool, and has run the pool's handlers so far."""
     queue.enqueue(import_rows, 3)
-    pool = WorkerPool([queue], connection=connection)
+    pool = pool_of_workers(queue, 1)
     pool.status = WorkerPool.Status.STOPPED
     with signal_handlers_put_back():
         signal.signal(signal.SIGTERM, pool.request_stop)
@@ -477,9 +483,15 @@ def test_a_worker_that_its_pool_was_to_stop_before_it_had_handlers_leaves(
     assert visits == []
 
 
-def test_a_worker_of_a_pool_that_goes_on_works(connection: Redis, queue: Queue) -> None:
+@pytest.mark.parametrize(
+    ("workers", "status"), [(1, WorkerPool.Status.STARTED), (0, WorkerPool.Status.STOPPED)]
+)
+def test_a_worker_of_a_pool_that_goes_on_or_follows_one_that_has_ended_works(
+    connection: Redis, queue: Queue, workers: int, status: WorkerPool.Status
+) -> None:
     job = queue.enqueue(import_rows, 3)
-    pool = WorkerPool([queue], connection=connection)
+    pool = pool_of_workers(queue, workers)
+    pool.status = status
     with signal_handlers_put_back():
         signal.signal(signal.SIGTERM, pool.request_stop)
         Worker([queue], connection=connection).work(burst=True)
