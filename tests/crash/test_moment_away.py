@@ -15,7 +15,17 @@ from rq.worker import BaseWorker
 
 from rq_steps import ContinuableWorkerMixin
 from tests.jobs.plain import double
-from tests.redis.scene import Worker, happen, import_rows, once_at, stop, visit, visits, work
+from tests.redis.scene import (
+    TakesNoCommands,
+    Worker,
+    happen,
+    import_rows,
+    once_at,
+    stop,
+    visit,
+    visits,
+    work,
+)
 
 TAKEN, BEFORE_THE_COMMIT = "taken", "before the commit"
 BEFORE_THE_FUNCTION = "before the function"
@@ -100,14 +110,8 @@ def test_a_job_that_loses_a_connection_itself_fails_as_with_rq(
 NOTED = "an execution is noted"
 
 
-class LosesAnAnswer(rq.worker.BaseWorker):
-    """Redis has noted an execution, and does not come to say so. It takes no commands."""
-
-    def subscribe(self) -> None:
-        pass
-
-    def unsubscribe(self) -> None:
-        pass
+class LosesAnAnswer(TakesNoCommands, rq.worker.BaseWorker):
+    """Redis has noted an execution, and does not come to say so."""
 
     def prepare_execution(self, job: Job) -> Execution:
         execution = super().prepare_execution(job)

@@ -112,14 +112,18 @@ BEFORE_PUTTING_BACK = "before putting back"
 WHILE_PUTTING_BACK = "while putting back"
 
 
-class Worker(rq_steps.SimpleWorker):
-    """Takes no commands: RQ's thread for them costs time at every start."""
+class TakesNoCommands:
+    """Of a worker: RQ's thread for them costs time at every start."""
 
     def subscribe(self) -> None:
         pass
 
     def unsubscribe(self) -> None:
         pass
+
+
+class Worker(TakesNoCommands, rq_steps.SimpleWorker):
+    """Happenings can be arranged for when it puts a job back."""
 
     def handle_job_retry(self, *args: Any, **kwargs: Any) -> None:
         happen(BEFORE_PUTTING_BACK)
@@ -131,14 +135,8 @@ class Worker(rq_steps.SimpleWorker):
         super().increment_total_working_time(*args)
 
 
-class StockWorker(SimpleWorker):
-    """The same of RQ's own."""
-
-    def subscribe(self) -> None:
-        pass
-
-    def unsubscribe(self) -> None:
-        pass
+class StockWorker(TakesNoCommands, SimpleWorker):
+    """RQ's own."""
 
 
 def work(
