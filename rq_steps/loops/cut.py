@@ -14,10 +14,11 @@ from rq_steps.loops.protocol import Checkpoint
 class CutLoop(ABC):
     """A loop inside the interpreter, at its own speed, until it is cut.
 
-    It runs over segments: each is a built-in iterator, which can be moved (`__setstate__`) and
-    tells what is left of it (`__length_hint__`). Whoever wants attention moves it to its end; then
-    the generator behind the segments checkpoints, and goes on with a new one. The cut comes from a
-    signal handler in the loop's own thread: no other Python code runs between its calls.
+    It runs over segments: each is a built-in iterator, or like one, which can be moved
+    (`__setstate__`) and tells what is left of it (`__length_hint__`). Whoever wants attention moves
+    it to its end; then the generator behind the segments checkpoints, and goes on with a new one.
+    The cut comes from a signal handler in the loop's own thread: no other Python code runs between
+    its calls.
     """
 
     __slots__ = ("_attention", "_checkpoint", "_cut_at", "_done", "_segment", "begun")

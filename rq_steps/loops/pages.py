@@ -12,7 +12,8 @@ from rq_steps.loops.pair import PairLoop
 from rq_steps.loops.protocol import Checkpoint
 from rq_steps.loops.unbroken import unbroken_segments
 from rq_steps.sources.iterable import with_cursors
-from rq_steps.sources.protocol import Page, close
+from rq_steps.sources.page import Page
+from rq_steps.sources.protocol import close
 
 
 class Pages:
@@ -30,17 +31,18 @@ class Pages:
     def is_left(self, done: int) -> bool:
         """Is there an item behind so many? Then the page in hand is the one with that."""
         first, page = self._at
-        while page is not None and done - first >= len(page.items):
+        while page is not None and page.is_over(done - first):
             following = next(self._pages, None)
             if following is None:
                 return False
             self._at = first, page = done, following
         return page is not None
 
-    def current(self) -> tuple[int, Sequence[Any]]:
+    def current(self) -> tuple[int, Page[Any]]:
         """The page in hand, and the number of its first item."""
         first, page = self._at
-        return first, () if page is None else page.items
+        assert page is not None
+        return first, page
 
     def cursor(self, done: int) -> Any:
         """The cursor behind so many items: they end in this page."""
@@ -53,7 +55,7 @@ class Pages:
 
 
 class PagesLoop(CutLoop):
-    """Over pages: the segments are the iterators of their items."""
+    """Over pages: each of them gives segments."""
 
     __slots__ = ("_pages",)
 
@@ -73,21 +75,19 @@ class PagesLoop(CutLoop):
 
     @property
     def _end(self) -> int:
-        first, items = self._pages.current()
-        return first + len(items)
+        first, page = self._pages.current()
+        return first + page.end
 
     def _is_left(self) -> bool:
         return self._pages.is_left(self._done)
 
     def _segment_from(self, cursor: int) -> Any:
-        first, items = self._pages.current()
-        segment: Any = iter(items)
-        segment.__setstate__(cursor - first)
-        return segment
+        first, page = self._pages.current()
+        return page.segment(cursor - first)
 
     def _one_at(self, cursor: int) -> Iterable[Any]:
-        first, items = self._pages.current()
-        return (items[cursor - first],)
+        first, page = self._pages.current()
+        return page.one(cursor - first)
 
 
 class PagesWalk:
@@ -122,6 +122,6 @@ def _items_of(pages: Pages) -> Iterator[Sequence[Any]]:
     """The items of each page. It knows no loop: in a cycle, a page would outlast the step."""
     done = 0
     while pages.is_left(done):
-        _, items = pages.current()
-        yield items
-        done += len(items)
+        _, page = pages.current()
+        yield page.items
+        done += len(page.items)

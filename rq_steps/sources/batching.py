@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, overload
 from rq_steps.sources.async_pairs import async_pairs_of, close
 from rq_steps.sources.given import async_source_of, is_async, source_of
 from rq_steps.sources.mistaken import refuse_size
+from rq_steps.sources.page import ListPage
 from rq_steps.sources.paging import pages_of
 from rq_steps.sources.protocol import AsyncSource, PagedSource, Source
 from rq_steps.sources.transparent import Transparent
@@ -75,7 +76,7 @@ class Batches(Transparent, PagedSource[list[T]]):
             yield BatchPage(batch, begin, end)
 
 
-class BatchPage(Generic[T]):
+class BatchPage(ListPage[list[T]]):
     """One batch, and what gives the cursors before and behind it."""
 
     def __init__(self, batch: list[T], begin: CursorOf, end: CursorOf) -> None:

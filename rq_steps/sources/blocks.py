@@ -30,14 +30,19 @@ class Block:
         self._before = before
         self._encoding = encoding
 
-    def texts(self) -> tuple[list[str], dict[int, str]]:
-        """The lines as text, without their ends; those that cannot be decoded, by their number,
-        with the reason."""
-        texts, bad = self._encoding.texts(self._data)
+    def text(self) -> str | None:
+        r"""The lines in one text, each with "\n" as its end; None where they cannot be decoded at
+        once."""
+        return self._encoding.text(self._data)
+
+    def texts(self, *, keepends: bool = False) -> tuple[list[str], dict[int, str]]:
+        r"""The lines as text, without their ends, or with "\n" for each; those that cannot be
+        decoded, by their number, with the reason."""
+        texts, bad = self._encoding.texts(self._data, keepends=keepends)
         return texts, self._numbered(bad)
 
     def texts_with_ends(self) -> tuple[Iterable[str], dict[int, str]]:
-        """The same with their ends, as they are."""
+        """The lines with their ends, as they are."""
         texts, bad = self._encoding.texts_with_ends(self._data)
         return texts, self._numbered(bad)
 

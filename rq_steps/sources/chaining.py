@@ -9,11 +9,11 @@ from rq_steps.errors import InvalidStepError
 from rq_steps.sources.async_pairs import async_pairs_of, close
 from rq_steps.sources.compound import Compound
 from rq_steps.sources.given import async_source_of, is_async, source_of
+from rq_steps.sources.page import Page
 from rq_steps.sources.paging import pages_of
 from rq_steps.sources.protocol import (
     AsyncSource,
     Described,
-    Page,
     PagedSource,
     Source,
     is_cut_anew,
@@ -115,13 +115,29 @@ class Chain(Chaining, PagedSource[T]):
             within = None
 
 
-class LinkPage(Generic[Item]):
+class LinkPage(Page[Item]):
     """A page of the source with this index."""
 
     def __init__(self, page: Page[Item], index: int) -> None:
-        self.items = page.items
         self._page = page
         self._index = index
+
+    @property
+    def items(self) -> Sequence[Item]:
+        return self._page.items
+
+    @property
+    def end(self) -> int:
+        return self._page.end
+
+    def is_over(self, done: int) -> bool:
+        return self._page.is_over(done)
+
+    def segment(self, done: int) -> Any:
+        return self._page.segment(done)
+
+    def one(self, done: int) -> Iterable[Item]:
+        return self._page.one(done)
 
     def cursor(self, done: int) -> dict[str, Any]:
         return _cursor(self._index, self._page.cursor(done))

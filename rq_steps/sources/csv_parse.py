@@ -10,12 +10,12 @@ from itertools import chain, islice
 from typing import Any, TypeAlias
 
 from rq_steps.sources.blocks import Block, Blocks
-from rq_steps.sources.text_file import BadRecord, TextPage
+from rq_steps.sources.text_file import BadRecord, RecordsPage
 
 Dialect: TypeAlias = "str | csv.Dialect | type[csv.Dialect]"
 
 # So few that they stay in the processor's cache, and that no garbage collection comes of them.
-_PAGE = 256
+_PAGE = 512
 _AT_ONCE = 256
 # Fed to the csv module behind the last line. It is no row: if it becomes part of one all the same,
 # then that row has no end.
@@ -118,7 +118,7 @@ class Rows:
         self._feed = feed
         self._record = record
 
-    def pages(self) -> Iterator[TextPage[Any]]:
+    def pages(self) -> Iterator[RecordsPage[Any]]:
         """All rows. A page is never of more than a block, and what the next one adds to it."""
         feed, line = self._feed, self._feed.line
         while rows := self._rows_of_a_line_each(_PAGE):
@@ -133,7 +133,7 @@ class Rows:
                 self._add(feed.reader, feed.first_line, _AT_ONCE, batch)
             yield self._page_of(batch)
 
-    def header(self) -> TextPage[Any]:
+    def header(self) -> RecordsPage[Any]:
         """A page of the first row, if there is one."""
         feed, batch = self._feed, _Batch()
         while not batch.rows and not feed.is_over:
@@ -174,7 +174,7 @@ class Rows:
             if row and self._feed.is_over:
                 batch.wrong[len(rows) - 1] = _open_end(reader.dialect)
 
-    def _page_of(self, batch: _Batch) -> TextPage[Any]:
+    def _page_of(self, batch: _Batch) -> RecordsPage[Any]:
         rows, lines, feed = batch.rows, batch.lines, self._feed
         lines.append(feed.line if feed.end is None else min(feed.line, feed.end))
         for line in [line for line in feed.bad if line < lines[-1]]:
@@ -184,10 +184,10 @@ class Rows:
             rows[at] = BadRecord(lines[at], self._record + at, why, raw)
         return self._page(rows, lines, bad=bool(batch.wrong))
 
-    def _page(self, rows: list[Any], lines: Sequence[int], *, bad: bool) -> TextPage[Any]:
+    def _page(self, rows: list[Any], lines: Sequence[int], *, bad: bool) -> RecordsPage[Any]:
         """A page of these rows. Of the lines, the last one is behind them."""
         blocks = tuple(self._feed.blocks) or (self._feed.nothing,)
-        page = TextPage(rows, self._record, lines, blocks, bad=bad)
+        page = RecordsPage(rows, self._record, lines, blocks, bad=bad)
         self._record += len(rows)
         self._feed.drop_before(lines[-1])
         return page

@@ -64,19 +64,26 @@ class Encoding:
         ends = (self.cr + self.lf, self.lf, self.cr)
         return next((end for end in ends if data.startswith(end)), b"")
 
-    def texts(self, data: memoryview) -> tuple[list[str], dict[int, str]]:
-        """The lines as text, without their ends; those which cannot be decoded, by their index,
-        with the reason."""
+    def text(self, data: memoryview) -> str | None:
+        r"""The lines in one text, each with "\n" as its end; None where they cannot be decoded at
+        once."""
         text = self._whole_text(data)
+        return None if text is None else _with_plain_ends(text)
+
+    def texts(self, data: memoryview, *, keepends: bool) -> tuple[list[str], dict[int, str]]:
+        r"""The lines as text, without their ends, or with "\n" for each; those which cannot be
+        decoded, by their index, with the reason."""
+        text = self.text(data)
         if text is not None:
-            return _without_ends(text), {}
+            return with_ends(text) if keepends else without_ends(text), {}
         texts, bad = self._one_by_one(data)
-        return [text.removesuffix("\n").removesuffix("\r") for text in texts], bad
+        texts = [_with_plain_ends(text) for text in texts]
+        return texts if keepends else [text.removesuffix("\n") for text in texts], bad
 
     def texts_with_ends(self, data: memoryview) -> tuple[Iterable[str], dict[int, str]]:
-        """The same with their ends, as they are."""
+        """The lines with their ends, as they are."""
         text = self._whole_text(data)
-        return self._one_by_one(data) if text is None else (_with_ends(text), {})
+        return self._one_by_one(data) if text is None else (_with_any_ends(text), {})
 
     def _whole_text(self, data: memoryview) -> str | None:
         try:
@@ -115,16 +122,26 @@ def _line_pattern(lf: bytes, cr: bytes) -> re.Pattern[bytes]:
     return re.compile(b"(?s)(?:%b)*?(?:%b%b|%b|%b)|.+" % (character, cr, lf, cr, lf))
 
 
-def _with_ends(text: str) -> Iterable[str]:
+def _with_any_ends(text: str) -> Iterable[str]:
     if text.isascii() and not any(end in text for end in _ENDS_TO_SPLITLINES_ALONE):
         return text.splitlines(keepends=True)
     return io.StringIO(text, newline="")
 
 
-def _without_ends(text: str) -> list[str]:
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+def with_ends(text: str) -> list[str]:
+    r"""The lines of a text in which each ends with "\n"."""
+    return io.StringIO(text, newline="\n").readlines()
+
+
+def without_ends(text: str) -> list[str]:
+    r"""The lines of a text in which each ends with "\n", without it."""
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()
     return lines
+
+
+def _with_plain_ends(text: str) -> str:
+    if "\r" in text:
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from rq_steps.errors import InvalidStepError
+from rq_steps.sources.page import ListPage
 from rq_steps.sources.protocol import PagedSource
 from rq_steps.values import JSON
 
@@ -65,7 +66,7 @@ def by_ranges(columns: Sequence[Column]) -> bool:
     return len({column.descending for column in columns}) == 1
 
 
-class KeyedPage:
+class KeyedPage(ListPage[Any]):
     """Rows, the values of their keys by column, and the cursor that the page was read with."""
 
     def __init__(self, items: Sequence[Any], keys: Sequence[Values], begin: Any) -> None:

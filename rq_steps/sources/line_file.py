@@ -4,36 +4,48 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, Literal, overload
 
 from rq_steps.sources.blocks import Block, Blocks
+from rq_steps.sources.encodings import without_ends
 from rq_steps.sources.files import File
-from rq_steps.sources.text_file import Bad, BadRecord, Head, TextFile, TextPage
+from rq_steps.sources.line_page import LinePage
+from rq_steps.sources.line_splitter import LineSplitter
+from rq_steps.sources.text_file import Bad, BadRecord, Head, RecordsPage, TextFile, TextPage
 
 # So few that no garbage collection comes of them.
 _PAGE = 256
+# Characters to a line: longer ones are given faster one at a time than made into a list.
+_LONG = 80
+_SAMPLE = 4096
 _decode = json.JSONDecoder().decode
 
 
 @overload
-def lines(file: File, *, encoding: str = ..., bad: Literal["raise"] = ...) -> TextFile[str]: ...
+def lines(
+    file: File, *, keepends: bool = ..., encoding: str = ..., bad: Literal["raise"] = ...
+) -> TextFile[str]: ...
 
 
 @overload
 def lines(
-    file: File, *, encoding: str = ..., bad: Literal["hand_out"]
+    file: File, *, keepends: bool = ..., encoding: str = ..., bad: Literal["hand_out"]
 ) -> TextFile[str | BadRecord]: ...
 
 
-def lines(file: File, *, encoding: str = "utf-8-sig", bad: Bad = "raise") -> TextFile[Any]:
+def lines(
+    file: File, *, keepends: bool = False, encoding: str = "utf-8-sig", bad: Bad = "raise"
+) -> TextFile[Any]:
     r"""The lines of a text file, without their ends: "\n", "\r\n" or "\r".
 
     Args:
         file: a path, an open binary file, a URL for fsspec, or its `OpenFile`.
+        keepends: give each line with a "\n" for its end, as an open text file does.
         encoding: a byte order mark is left out where the encoding has one.
         bad: what is done with a line that cannot be decoded.
     """
-    return LineFile(file, encoding, bad)
+    return LineFile(file, encoding, bad, keepends=keepends)
 
 
 @overload
@@ -62,16 +74,39 @@ class LineFile(TextFile[Any]):
 
     kind = "line file"
 
+    def __init__(self, file: File, encoding: str, bad: Bad, *, keepends: bool) -> None:
+        super().__init__(file, encoding, bad)
+        self._keepends = keepends
+
     def _records(self, blocks: Blocks, record: int, head: Head) -> Iterator[TextPage[Any]]:
-        for block in blocks:
-            texts, wrong = block.texts()
-            end = blocks.line = block.line + len(texts)
-            items: list[Any] = texts
-            for line, why in wrong.items():
-                at = line - block.line
-                items[at] = _bad(block, line, record + at, why)
-            yield TextPage(items, record, range(block.line, end + 1), [block], bad=bool(wrong))
-            record += len(items)
+        with closing(LineSplitter()) as splitter:
+            for block in blocks:
+                page = self._page(block, record, splitter)
+                yield page
+                done = page.size
+                blocks.line += done
+                record += done
+
+    def _page(self, block: Block, record: int, splitter: LineSplitter) -> TextPage[Any]:
+        text = block.text()
+        if text is None:
+            return self._decoded_one_by_one(block, record)
+        if self._keepends or _are_long(text):
+            return LinePage(text, block, record, splitter, keepends=self._keepends)
+        return _page_of(without_ends(text), block, record)
+
+    def _decoded_one_by_one(self, block: Block, record: int) -> TextPage[Any]:
+        texts, wrong = block.texts(keepends=self._keepends)
+        items: list[Any] = list(texts)
+        for line, why in wrong.items():
+            at = line - block.line
+            items[at] = _bad(block, line, record + at, why)
+        return _page_of(items, block, record, bad=bool(wrong))
+
+
+def _page_of(items: list[Any], block: Block, record: int, *, bad: bool = False) -> RecordsPage[Any]:
+    lines = range(block.line, block.line + len(items) + 1)
+    return RecordsPage(items, record, lines, [block], bad=bad)
 
 
 class JsonLineFile(TextFile[Any]):
@@ -92,7 +127,7 @@ class JsonLineFile(TextFile[Any]):
 
 def _json_page(
     block: Block, begin: int, texts: list[str], wrong: dict[int, str], record: int
-) -> TextPage[Any]:
+) -> RecordsPage[Any]:
     """The values on these lines, the first of which has this number."""
     items, lines, bad = list[Any](), list[int](), False
     for line, text in enumerate(texts, begin):
@@ -108,7 +143,7 @@ def _json_page(
         items.append(item)
         lines.append(line)
     lines.append(begin + len(texts))
-    return TextPage(items, record, lines, [block], bad=bad)
+    return RecordsPage(items, record, lines, [block], bad=bad)
 
 
 def _told(error: Exception) -> str:
@@ -120,3 +155,9 @@ def _told(error: Exception) -> str:
 
 def _bad(block: Block, line: int, record: int, why: str) -> BadRecord:
     return BadRecord(line, record, why, block.between(line, line + 1))
+
+
+def _are_long(text: str) -> bool:
+    """Are the lines of this text long ones? Looks at the first of them."""
+    sample = text[:_SAMPLE]
+    return len(sample) > _LONG * sample.count("\n")

@@ -20,11 +20,11 @@ from rq_steps.sources.async_pairs import async_pairs_of
 from rq_steps.sources.compound import Compound
 from rq_steps.sources.descent import Descent, nested_cursor
 from rq_steps.sources.given import async_source_of, is_async, source_of
+from rq_steps.sources.page import ListPage, Page
 from rq_steps.sources.paging import pages_of
 from rq_steps.sources.protocol import (
     AsyncSource,
     Described,
-    Page,
     PagedSource,
     Source,
     is_cut_anew,
@@ -190,7 +190,7 @@ class Nested(Nesting, PagedSource[tuple[Outer, Inner]]):
         return self.noted(source_of(given))
 
 
-class InnerPage(Generic[Outer, Inner]):
+class InnerPage(ListPage[tuple[Outer, Inner]], Generic[Outer, Inner]):
     """A page of the source that was made of one item of an outer page."""
 
     def __init__(

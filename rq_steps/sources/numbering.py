@@ -10,8 +10,9 @@ from rq_steps.errors import InvalidStepError
 from rq_steps.sources.async_pairs import async_pairs_of, close
 from rq_steps.sources.compound import Compound
 from rq_steps.sources.given import async_source_of, is_async, source_of
+from rq_steps.sources.page import ListPage, Page
 from rq_steps.sources.paging import pages_of
-from rq_steps.sources.protocol import AsyncSource, Described, Page, PagedSource, Source
+from rq_steps.sources.protocol import AsyncSource, Described, PagedSource, Source
 from rq_steps.values import JSON
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ class Numbered(Numbering, PagedSource[tuple[int, T]]):
             number += len(page.items)
 
 
-class NumberedPage(Generic[T]):
+class NumberedPage(ListPage[tuple[int, T]], Generic[T]):
     """A page whose first item has this number."""
 
     def __init__(self, page: Page[T], first: int) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
+from rq_steps.sources.page import ListPage, Page
 from rq_steps.sources.pairs import pairs_of, refuse_same
-from rq_steps.sources.protocol import Page, PagedSource, Source, close, opening_cursor
+from rq_steps.sources.protocol import PagedSource, Source, close, opening_cursor
 from rq_steps.sources.sequence import SequenceSource
 
 T = TypeVar("T")
@@ -15,7 +16,7 @@ Item = TypeVar("Item", covariant=True)
 _PAGE = 256
 
 
-class Slice(Generic[Item]):
+class Slice(ListPage[Item]):
     """Items of a sequence, the first of which has this index."""
 
     def __init__(self, items: Sequence[Item], first: int) -> None:
@@ -26,7 +27,7 @@ class Slice(Generic[Item]):
         return self._first + done
 
 
-class Single(Generic[Item]):
+class Single(ListPage[Item]):
     """One item, between two cursors."""
 
     def __init__(self, item: Item, before: Any, behind: Any) -> None:

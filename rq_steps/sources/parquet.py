@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.data_set import DataFile, DataSet, Files, RowGroup
 from rq_steps.sources.mistaken import called, refuse_size, refuse_untexts
+from rq_steps.sources.page import ListPage
 from rq_steps.sources.protocol import Compared, PagedSource, unfit_cursor
 from rq_steps.values import JSON
 
@@ -71,7 +72,7 @@ class Place(NamedTuple):
     """The checksum of what the file says of itself at its end."""
 
 
-class RowsPage(Generic[Item]):
+class RowsPage(ListPage[Item]):
     """Items whose rows follow one another in a row group.
 
     Args:

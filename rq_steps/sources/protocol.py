@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.record import SourceMark
+from rq_steps.sources.page import Page
 from rq_steps.values import JSON
 
 Item = TypeVar("Item", covariant=True)
@@ -179,17 +180,6 @@ def opening_cursor(source: Described, cursor: Any) -> Any:
 
 class IndexedSource(Indexed, Source[Item]):
     """A source whose cursor is the number of items before it."""
-
-
-class Page(Protocol[Item]):
-    """Some items in a row. Their cursors are not made before somebody asks."""
-
-    @property
-    def items(self) -> Sequence[Item]:
-        """A list or a tuple."""
-
-    def cursor(self, done: int) -> Any:
-        """The cursor behind the first so many items: at 0 that of the first one itself."""
 
 
 class PagedSource(Source[Item]):

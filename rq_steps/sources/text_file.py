@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import IO, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from rq_steps.errors import InvalidStepError
 from rq_steps.sources.blocks import Block, Blocks
 from rq_steps.sources.encodings import LONGEST_MARK, Encoding
 from rq_steps.sources.files import File, Opener, read
 from rq_steps.sources.fingerprint import Fingerprint
+from rq_steps.sources.page import ListPage, Page
 from rq_steps.sources.protocol import Compared, PagedSource, unfit_cursor
 from rq_steps.values import JSON
 
@@ -60,30 +61,27 @@ class Head(NamedTuple):
     """Of a CSV, where they are known."""
 
 
-class TextPage(Generic[Item]):
-    """Records in a row.
+class TextPage(Page[Item]):
+    """Records in a row, and where they are.
 
     Args:
         record: the number of the first one.
         lines: where each begins, and behind them where the last one ends.
         blocks: of these lines.
-        bad: is one of the items a `BadRecord`?
     """
 
-    def __init__(
-        self,
-        items: Sequence[Item],
-        record: int,
-        lines: Sequence[int],
-        blocks: Sequence[Block],
-        *,
-        bad: bool,
-    ) -> None:
-        self.items = items
+    bad = False
+    """Is one of the items a `BadRecord`?"""
+
+    def __init__(self, record: int, lines: Sequence[int], blocks: Sequence[Block]) -> None:
         self.record = record
         self.lines = lines
-        self.bad = bad
         self._blocks = blocks
+
+    @property
+    def size(self) -> int:
+        """How many they are, once the loop is behind them."""
+        return len(self.items)
 
     def cursor(self, done: int) -> dict[str, JSON]:
         return self.place(done)._asdict()
@@ -96,11 +94,27 @@ class TextPage(Generic[Item]):
         offset, before = block.place_of(line)
         return Place(offset, line, self.record + done, before.checksum)
 
-    def of(self, items: Sequence[Any]) -> TextPage[Any]:
+    def of(self, items: Sequence[Any]) -> RecordsPage[Any]:
         """The same with other items in the place of the first ones."""
-        return TextPage(
-            items, self.record, self.lines[: len(items) + 1], self._blocks, bad=self.bad
-        )
+        lines = self.lines[: len(items) + 1]
+        return RecordsPage(items, self.record, lines, self._blocks, bad=self.bad)
+
+
+class RecordsPage(TextPage[Item], ListPage[Item]):
+    """The same, where they have been read."""
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        record: int,
+        lines: Sequence[int],
+        blocks: Sequence[Block],
+        *,
+        bad: bool,
+    ) -> None:
+        super().__init__(record, lines, blocks)
+        self.items = items
+        self.bad = bad
 
 
 class TextFile(Compared, PagedSource[Item]):

@@ -55,6 +55,8 @@ def handed(step: Step, number: int, *, text: str = "") -> str:
 def over_files(step: Step, path: str) -> None:
     for line in step.each(lines(path)):
         assert_type(line, str)
+    for kept in step.each(lines(path, keepends=True)):
+        assert_type(kept, str)
     for row in step.each(csv_rows(path, delimiter=";")):
         assert_type(row, list[str])
     for named in step.each(csv_dicts(path, bad="raise")):

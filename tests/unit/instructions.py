@@ -10,10 +10,15 @@ from typing import Any
 
 class Instructions:
     """While this lasts: calls before the nth instruction that one of these modules executes, but
-    for a function that is spared."""
+    for those behind the first one of a function that is spared."""
 
     def __init__(
-        self, nth: int, call: Callable[[], None], modules: Collection[str], *, spared: str = ""
+        self,
+        nth: int,
+        call: Callable[[], None],
+        modules: Collection[str],
+        *,
+        spared: Collection[str] = (),
     ) -> None:
         self._spared = spared
         self._left = nth
@@ -34,11 +39,12 @@ class Instructions:
 
     def _trace(self, frame: FrameType, event: str, _argument: object) -> Any:
         code = frame.f_code
-        if self.called or code.co_filename not in self._files or code.co_name == self._spared:
+        if self.called or code.co_filename not in self._files:
             return None
-        frame.f_trace_opcodes = True
-        if event == "opcode":
+        is_spared = code.co_name in self._spared
+        frame.f_trace_opcodes = not is_spared
+        if event == ("call" if is_spared else "opcode"):
             self._left -= 1
             if self.called:
                 self._call()
-        return self._trace
+        return None if is_spared else self._trace

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import settings
 
-from rq_steps.attention import Attention
+from rq_steps.attention import Attention, Unattended
 from rq_steps.loops import loop_over
 from rq_steps.sources import Source
 from rq_steps.sources.protocol import IndexedSource
@@ -39,13 +39,24 @@ def assert_law(make: Make, *, plain: bool = True) -> None:
 
 
 def assert_law_of_loops(make: Make, items: list[Any]) -> None:
-    source, attention = make(), Attention()
+    """Item by item, inside the interpreter, and cut there whenever the loop's body has an item."""
+    assert_law_of_loop(make, items, Attention(), lambda: None)
+    assert_law_of_loop(make, items, Unattended(), lambda: None)
+    attention = Unattended()
+    assert_law_of_loop(make, items, attention, attention.call)
+
+
+def assert_law_of_loop(
+    make: Make, items: list[Any], attention: Attention, happens: Callable[[], None]
+) -> None:
+    source = make()
     begin = 0 if isinstance(source, IndexedSource) else None
-    loop = loop_over(source, begin, attention, lambda: None)
+    loop = loop_over(source, begin, attention, attention.answered)
     for done, item in enumerate(loop):
         assert item == items[done]
-        rest = loop_over(make(), again(loop.cursor), attention, lambda: None)
+        rest = loop_over(make(), again(loop.cursor), type(attention)(), lambda: None)
         assert list(rest) == items[done:]
+        happens()
     assert list(make().open(again(loop.cursor))) == []
 
 

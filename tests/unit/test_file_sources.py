@@ -48,6 +48,11 @@ def test_lines_come_without_their_ends() -> None:
     assert list(lines(file)) == ["ä", "", "  b ", "c"]
 
 
+def test_lines_come_with_the_ends_of_a_text_file_where_these_are_kept() -> None:
+    file = io.BytesIO("ä\r\n\n  b \rc".encode())
+    assert list(lines(file, keepends=True)) == ["ä\n", "\n", "  b \n", "c"]
+
+
 def test_json_lines_come_as_values_and_empty_lines_are_left_out() -> None:
     file = io.BytesIO(b'{"a": 1}\r\n\n  \n[2]\nnull')
     assert list(jsonl(file)) == [{"a": 1}, [2], None]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from rq_steps import Interrupt, Step, continuable, step
 from rq_steps.keeper import Departure
 from rq_steps.signals import handling
-from rq_steps.sources.protocol import Page, PagedSource
+from rq_steps.sources.page import ListPage, Page
+from rq_steps.sources.protocol import PagedSource
 from tests.unit.instructions import Instructions
 from tests.unit.memory import Crash, Execution, Job
 
@@ -97,7 +98,7 @@ class Leaves(PagedSource[int]):
             yield Leaf(range(0), first + len(leaf))
 
 
-class Leaf:
+class Leaf(ListPage[int]):
     def __init__(self, items: range, first: int) -> None:
         self.items = list(items)
         self.first = first

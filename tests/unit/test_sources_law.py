@@ -25,6 +25,7 @@ from rq_steps.sources import (
     csv_parse,
     csv_rows,
     jsonl,
+    line_file,
     lines,
     source_of,
 )
@@ -81,14 +82,28 @@ def encoded(text: str, encoding: str) -> bytes:
 
 
 @BOUNDED
-@given(texts, encodings, block_sizes)
-def test_the_law_of_lines(text: str, encoding: str, size: int) -> None:
+@given(texts, encodings, block_sizes, st.booleans())
+def test_the_law_of_lines(text: str, encoding: str, size: int, keepends: bool) -> None:
     data = encoded(text, encoding)
-    assert_law(lambda: in_blocks(lines(io.BytesIO(data), encoding=encoding), size))
-    expected = io.TextIOWrapper(io.BytesIO(data), encoding)
-    assert list(lines(io.BytesIO(data), encoding=encoding)) == [
-        line.removesuffix("\n") for line in expected
-    ]
+
+    def source() -> Source[str]:
+        file = io.BytesIO(data)
+        return in_blocks(lines(file, encoding=encoding, keepends=keepends), size)
+
+    # As if all lines were long: they are given one at a time then.
+    with patch.object(line_file, "_LONG", 0):
+        assert_law(source)
+    assert_law(source)
+
+
+@BOUNDED
+@given(texts, encodings, st.booleans())
+def test_lines_are_those_of_an_open_text_file(text: str, encoding: str, keepends: bool) -> None:
+    data = encoded(text, encoding)
+    expected = list(io.TextIOWrapper(io.BytesIO(data), encoding))
+    if not keepends:
+        expected = [line.removesuffix("\n") for line in expected]
+    assert list(lines(io.BytesIO(data), encoding=encoding, keepends=keepends)) == expected
 
 
 values = st.sampled_from(["1", '"ä"', '{"a": [1, 2]}', "", "  ", "\t", "null", "\n", "{", "nul"])

@@ -48,12 +48,26 @@ def leaf_of(kind: str, length: int) -> Tree:
             lambda: lines(text(length)),
             [line for each in plain for line in (f'{each},"a', 'b"')],
         ),
+        "lines with ends": (
+            lambda: lines(text(length), keepends=True),
+            [line for each in plain for line in (f'{each},"a\n', 'b"\n')],
+        ),
     }
     make, items = makers[kind]
     return Tree(f"{kind}({length})", make, items)
 
 
-KINDS = ["list", "range", "deque-like", "generator", "dict", "own", "csv", "lines"]
+KINDS = [
+    "list",
+    "range",
+    "deque-like",
+    "generator",
+    "dict",
+    "own",
+    "csv",
+    "lines",
+    "lines with ends",
+]
 
 
 leaves = st.builds(leaf_of, st.sampled_from(KINDS), st.integers(0, 5))
