@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -94,7 +93,7 @@ def _is_inside(wrapper: Callable[..., Any]) -> bool:
 
 def _sync_job_id() -> str:
     """The job that a queue with `is_async=False` runs here, if there is one."""
-    if "rq.job" not in sys.modules:  # then there is no job, and RQ need not be loaded
+    if not current.is_rq_loaded():
         return ""
     from rq_steps.performing import sync_job_id
 
@@ -106,7 +105,7 @@ def _execution(wrapper: Callable[..., Any], options: Options) -> Runnable | None
     perform = performer.get()
     if perform is not None:
         return perform(wrapper, options)
-    if "rq.job" not in sys.modules:  # then there is no job, and RQ need not be loaded
+    if not current.is_rq_loaded():
         return None
     from rq_steps.performing import execution_of
 

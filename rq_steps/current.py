@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,11 @@ from rq_steps.record import Record, Run
 _current: ContextVar[Continuation | None] = ContextVar("rq_steps.continuation", default=None)
 # Only to refuse a step that is called where nothing is known of its continuable.
 _running: set[Continuation] = set()
+
+
+def is_rq_loaded() -> bool:
+    """Are RQ's jobs loaded? Where they are not, there is none, and they need not be."""
+    return "rq.job" in sys.modules
 
 
 @contextmanager

@@ -11,20 +11,18 @@ from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from redis.connection import ConnectionPool
 from redis.exceptions import RedisError, ResponseError
-from rq.connections import parse_connection
 from rq.exceptions import StopRequested
 
+from rq_steps.connections import client_beside, shareable
 from rq_steps.endurance import EnduranceMixin
 from rq_steps.errands import Errands, LogBeside
-from rq_steps.internals import forget_turn, note_shutdown_request, stop_at_next_turn
+from rq_steps.internals import go_on_at_next_turn, note_shutdown_request, stop_at_next_turn
 from rq_steps.patience import AWAY, GaveUp, patiently
 from rq_steps.settings import GRACE
 from rq_steps.unbegun import put_back_unbegun
 
 if TYPE_CHECKING:
-    from redis import Redis
     from rq.job import Job
     from rq.queue import Queue
 
@@ -45,9 +43,9 @@ class IdlerMixin(EnduranceMixin):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.connection = _shareable(self.connection)
+        self.connection = shareable(self.connection)
         for queue in self.queues:
-            queue.connection = _shareable(queue.connection)
+            queue.connection = shareable(queue.connection)
 
     @cached_property
     def _errands(self) -> Errands:
@@ -85,7 +83,7 @@ class IdlerMixin(EnduranceMixin):
 
     def _tell_redis(self) -> None:
         try:
-            with _client_beside(self.connection) as client:
+            with client_beside(self.connection) as client:
                 note_shutdown_request(self, client)
         except AWAY as error:
             self.log.warning("%s: Redis is away: %s", self.who, error)
@@ -98,7 +96,7 @@ class IdlerMixin(EnduranceMixin):
         finally:
             self._works = False
             if self._was_idle:
-                forget_turn(self)
+                go_on_at_next_turn(self)
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
@@ -156,27 +154,7 @@ class IdlerMixin(EnduranceMixin):
 
         Again and again: the signal may have come before the wait had begun.
         """
-        with suppress(RedisError), _client_beside(self.connection) as client:
+        with suppress(RedisError), client_beside(self.connection) as client:
             while not waiting.is_set():
                 client.client_unblock(self._client_id, error=True)
                 waiting.wait(0.005)
-
-
-def _shareable(connection: Redis) -> Redis:
-    """A client that keeps one connection for itself is for one thread, and for no work-horse; its
-    pool has more."""
-    if getattr(connection, "connection", None) is None:
-        return connection
-    return type(connection)(connection_pool=connection.connection_pool)
-
-
-@contextmanager
-def _client_beside(connection: Redis) -> Iterator[Redis]:
-    """For an errand: a job has all connections of the worker's pool for itself, be they ever so
-    few."""
-    client, connection_class, options = parse_connection(connection)
-    pool = ConnectionPool(connection_class=connection_class, **options)
-    try:
-        yield client(connection_pool=pool)
-    finally:
-        pool.disconnect()

@@ -55,7 +55,7 @@ def is_to_be_stopped(worker: BaseWorker, job: Job) -> bool:
     return worker._stopped_job_id == job.id
 
 
-def forget_stop(worker: BaseWorker) -> None:
+def forget_stopped_job(worker: BaseWorker) -> None:
     """A command to stop a job is for an execution that runs, and not for a later one."""
     worker._stopped_job_id = None
 
@@ -66,7 +66,7 @@ def stop_at_next_turn(worker: BaseWorker) -> None:
     worker._stop_requested = True
 
 
-def forget_turn(worker: BaseWorker) -> None:
+def go_on_at_next_turn(worker: BaseWorker) -> None:
     """RQ notes no request that found its worker idle."""
     worker._stop_requested = False
 

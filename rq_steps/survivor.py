@@ -15,7 +15,7 @@ from rq_steps.books import close_all_but, close_at_once, is_open, let_go, naming
 from rq_steps.children import ends_within
 from rq_steps.endurance import EnduranceMixin
 from rq_steps.execution import FINISHED_HERE
-from rq_steps.internals import forget_stop
+from rq_steps.internals import forget_stopped_job
 from rq_steps.lease import end_lease, has_lease, take_lease, vouch_for
 from rq_steps.patience import AWAY, GaveUp, patiently
 from rq_steps.performing import is_continuable
@@ -101,7 +101,7 @@ class SurvivorMixin(EnduranceMixin):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         self._execution = None
-        forget_stop(self)
+        forget_stopped_job(self)
         try:
             super().execute_job(job, queue)
         except SystemExit:  # a cold shutdown, which has killed the work-horse

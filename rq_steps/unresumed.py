@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from rq_steps.current import is_rq_loaded
 from rq_steps.events import logger
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def tell_of_unresumed(what: str) -> None:
 
 
 def _performed() -> Job | None:
-    if "rq.job" not in sys.modules:  # then there is no job, and RQ need not be loaded
+    if not is_rq_loaded():
         return None
     from rq_steps.performing import performed
 
