@@ -73,8 +73,9 @@ class LineSegment:
         return self._count.left
 
     def __setstate__(self, state: int) -> None:
-        """Whatever the state: to its end."""
-        self.rest = self._splitter.stop()
+        """Whatever the state: to its end. A handler may do so in the middle of another one, and
+        takes the lines before it."""
+        self.rest += self._splitter.stop()
 
 
 class LineCount:
