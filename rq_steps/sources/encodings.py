@@ -75,7 +75,7 @@ class Encoding:
         decoded, by their index, with the reason."""
         text = self.text(data)
         if text is not None:
-            return with_ends(text) if keepends else without_ends(text), {}
+            return split(text, keepends=keepends), {}
         texts, bad = self._one_by_one(data)
         texts = [_with_plain_ends(text) for text in texts]
         return texts if keepends else [text.removesuffix("\n") for text in texts], bad
@@ -128,13 +128,10 @@ def _with_any_ends(text: str) -> Iterable[str]:
     return io.StringIO(text, newline="")
 
 
-def with_ends(text: str) -> list[str]:
-    r"""The lines of a text in which each ends with "\n"."""
-    return io.StringIO(text, newline="\n").readlines()
-
-
-def without_ends(text: str) -> list[str]:
-    r"""The lines of a text in which each ends with "\n", without it."""
+def split(text: str, *, keepends: bool) -> list[str]:
+    r"""The lines of a text in which each ends with "\n", but perhaps the last one."""
+    if keepends:
+        return io.StringIO(text, newline="\n").readlines()
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any, Literal, overload
 
 from rq_steps.sources.blocks import Block, Blocks
-from rq_steps.sources.encodings import without_ends
+from rq_steps.sources.encodings import split
 from rq_steps.sources.files import File
 from rq_steps.sources.line_page import LinePage
 from rq_steps.sources.line_splitter import LineSplitter
@@ -91,9 +91,9 @@ class LineFile(TextFile[Any]):
         text = block.text()
         if text is None:
             return self._decoded_one_by_one(block, record)
-        if self._keepends or _are_long(text):
+        if (self._keepends or _are_long(text)) and text.endswith("\n"):
             return LinePage(text, block, record, splitter, keepends=self._keepends)
-        return _page_of(without_ends(text), block, record)
+        return _page_of(split(text, keepends=self._keepends), block, record)
 
     def _decoded_one_by_one(self, block: Block, record: int) -> TextPage[Any]:
         texts, wrong = block.texts(keepends=self._keepends)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from rq_steps.sources.blocks import Block
-from rq_steps.sources.encodings import with_ends, without_ends
+from rq_steps.sources.encodings import split
 from rq_steps.sources.line_splitter import LineCount, LineSegment, LineSplitter
 from rq_steps.sources.text_file import TextPage
 
@@ -16,7 +16,8 @@ class LinePage(TextPage[str]):
     """One at a time: no list of them is made unless somebody wants one.
 
     Args:
-        text: of the block, each line with "\\n" as its end.
+        text: of the block, each line with "\\n" as its end: to look for that of a last line without
+            one, the splitter would ask for more, and be lost to a signal handler that came then.
         keepends: do the items have it, too?
     """
 
@@ -34,7 +35,7 @@ class LinePage(TextPage[str]):
 
     @cached_property
     def items(self) -> list[str]:
-        return with_ends(self._rest) if self._keepends else without_ends(self._rest)
+        return split(self._rest, keepends=self._keepends)
 
     @property
     def size(self) -> int:

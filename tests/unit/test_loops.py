@@ -27,7 +27,10 @@ from rq_steps.record import SourceMark
 from rq_steps.signals import handling
 from rq_steps.sources import Source, batches, chain, jsonl, lines, nested, numbered, source_of
 from rq_steps.sources.chaining import LinkPage
+from rq_steps.sources.line_page import LinePage
+from rq_steps.sources.page import Page
 from rq_steps.sources.protocol import IndexedSource, PagedSource
+from rq_steps.sources.text_file import TextPage
 from rq_steps.values import JSON
 from tests.unit.instructions import Instructions
 from tests.unit.memory import Job
@@ -181,9 +184,11 @@ def json_lines(items: Iterable[int]) -> Source[int]:
     return source
 
 
-def walked_lines(items: Iterable[Any]) -> Source[str]:
+def walked_lines(items: Iterable[Any], *, ended: bool = True) -> Source[str]:
     """A file, two or three of whose lines are in each page, which gives them one at a time."""
-    source = lines(io.BytesIO("".join(f"{item}\n" for item in items).encode()), keepends=True)
+    text = "".join(f"{item}\n" for item in items)
+    data = (text if ended else text.removesuffix("\n")).encode()
+    source = lines(io.BytesIO(data), keepends=True)
     source.block_size = 5
     return source
 
@@ -196,10 +201,19 @@ class Walked(PagedSource[int]):
     def __init__(self, items: Iterable[int]) -> None:
         self.lines = walked_lines(items)
 
-    def pages(self, cursor: Any) -> Iterator[WalkedPage]:
+    def pages(self, cursor: Any) -> Iterator[Page[int]]:
         assert isinstance(self.lines, PagedSource)
         for page in self.lines.pages(cursor):
-            yield WalkedPage(page, 0)
+            assert isinstance(page, TextPage)
+            is_walked = isinstance(page, LinePage)
+            yield WalkedPage(page, 0) if is_walked else page.of(list(map(int, page.items)))
+
+
+class Unended(Walked):
+    """The same, and the last of them has no end."""
+
+    def __init__(self, items: Iterable[int]) -> None:
+        self.lines = walked_lines(items, ended=False)
 
 
 class WalkedPage(LinkPage[int]):
@@ -1620,7 +1634,7 @@ def test_the_record_keeps_the_kind_of_source_and_its_length(
 # The moment of a call
 
 
-EVERY_LOOP = [list, tuple, span, iter, Column, json_lines, Walked, Numbers]
+EVERY_LOOP = [list, tuple, span, iter, Column, json_lines, Walked, Unended, Numbers]
 LOOPS = [f"rq_steps.loops.{room}" for room in ("pair", "cut", "sequence", "pages", "iterator")]
 SOURCE_ROOMS = [f"rq_steps.sources.{room}" for room in ("sequence", "line_page", "line_splitter")]
 ROOMS = (*LOOPS, *SOURCE_ROOMS, "rq_steps.attention")
