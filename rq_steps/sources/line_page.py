@@ -27,7 +27,8 @@ class LinePage(TextPage[str]):
         self, text: str, block: Block, record: int, splitter: LineSplitter, *, keepends: bool
     ) -> None:
         super().__init__(record, range(block.line, sys.maxsize), [block])
-        self._rest = text
+        self._text = text
+        self._at = 0
         self._splitter = splitter
         self._keepends = keepends
         self._count = LineCount(keepends=keepends)
@@ -35,25 +36,30 @@ class LinePage(TextPage[str]):
 
     @cached_property
     def items(self) -> list[str]:
-        return split(self._rest, keepends=self._keepends)
+        return split(self._text, keepends=self._keepends)
 
     @property
     def size(self) -> int:
-        return len(self.items) if self._segment is None else self._count.taken
+        return self._count.taken or len(self.items)
 
     def is_over(self, done: int) -> bool:
-        if self._segment is None:
-            return done > 0 and done >= len(self.items)
-        return not self._segment.rest
+        if self._count.taken < done:  # who takes the items counts them
+            return done >= len(self.items)
+        return self._at >= len(self._left())
 
     def segment(self, done: int) -> LineSegment:
-        text = self._rest if self._segment is None else self._segment.rest
-        self._rest = ""
+        text = self._left()[self._at :]
+        self._text, self._at = "", 0
         self._segment = LineSegment(self._splitter, text, self._count)
         return self._segment
 
     def one(self, done: int) -> Iterable[str]:
-        segment = self.segment(done)
-        line = next(segment)
-        segment.__setstate__(self.end)
-        return (line,)
+        text, begin = self._left(), self._at
+        end = text.index("\n", begin)
+        self._at = end + 1
+        self._count.add_one()
+        return (text[begin : end + 1] if self._keepends else text[begin:end],)
+
+    def _left(self) -> str:
+        """What no segment has given: the first lines, up to a place, were given one by one."""
+        return self._text if self._segment is None else self._segment.rest

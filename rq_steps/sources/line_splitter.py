@@ -97,6 +97,10 @@ class LineCount:
             return compress(lines, self._ticks)
         return map(str.removesuffix, lines, self._ticks)
 
+    def add_one(self) -> None:
+        """Of a line that was taken by itself."""
+        next(self._ticks)
+
     @property
     def left(self) -> int:
         return length_hint(self._ticks)

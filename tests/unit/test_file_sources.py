@@ -20,6 +20,8 @@ from rq_steps import InvalidStepError, Step, step
 from rq_steps.sources import BadRecord, BadRecordError, csv_dicts, csv_rows, jsonl, lines
 from rq_steps.sources.encodings import Encoding
 from rq_steps.sources.files import Opener
+from rq_steps.sources.line_splitter import LineSplitter
+from rq_steps.sources.protocol import close
 from rq_steps.sources.text_file import TextFile
 from tests.unit.memory import Job
 from tests.unit.visits import refused, visiting
@@ -51,6 +53,28 @@ def test_lines_come_without_their_ends() -> None:
 def test_lines_come_with_the_ends_of_a_text_file_where_these_are_kept() -> None:
     file = io.BytesIO("ä\r\n\n  b \rc".encode())
     assert list(lines(file, keepends=True)) == ["ä\n", "\n", "  b \n", "c"]
+
+
+@pytest.mark.parametrize("keepends", [True, False])
+def test_lines_that_are_taken_one_by_one_leave_the_others_where_they_are(
+    keepends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [f"{number}{'x' * 100}\n" for number in range(4)]
+    expected = given if keepends else [line.removesuffix("\n") for line in given]
+    source = lines(io.BytesIO("".join(given).encode()), keepends=keepends)
+    pages = source.pages(None)
+    page = next(pages)
+    with monkeypatch.context() as patch:
+        patch.setattr(LineSplitter, "lines_of", refuse_to_split)
+        assert [*page.one(0), *page.one(1)] == expected[:2]
+    assert not page.is_over(2)
+    assert list(iter(page.segment(2))) == expected[2:]
+    assert page.is_over(4)
+    close(pages)
+
+
+def refuse_to_split(splitter: LineSplitter, text: str) -> Any:
+    raise AssertionError(f"{len(text)} characters were to be split")
 
 
 def test_json_lines_come_as_values_and_empty_lines_are_left_out() -> None:
