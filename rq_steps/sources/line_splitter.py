@@ -36,13 +36,11 @@ class LineSplitter:
         self._given.text = text
         return self._file
 
-    def stop(self) -> str:
-        """End the lines before the next one.
-
-        Returns:
-            the lines that were not taken.
-        """
-        return "" if self._file is None else self._file.read()
+    def stop(self, kept: list[str]) -> None:
+        """End the lines before the next one, and add those that were not taken to `kept`."""
+        if self._file is not None:
+            # At once: an error that a handler raises comes before it, or finds them kept.
+            kept.extend(filter(None, map(self._file.read, (-1,))))
 
     def close(self) -> None:
         file, self._file = self._file, None
@@ -57,8 +55,7 @@ class LineSegment:
     """
 
     def __init__(self, splitter: LineSplitter, text: str, count: LineCount) -> None:
-        self.rest = ""
-        """The lines that were not taken when it was ended."""
+        self._kept: list[str] = []
         self._splitter = splitter
         self._count = count
         self._lines = count.counted(splitter.lines_of(text))
@@ -75,7 +72,12 @@ class LineSegment:
     def __setstate__(self, state: int) -> None:
         """Whatever the state: to its end. A handler may do so in the middle of another one, and
         takes the lines before it."""
-        self.rest += self._splitter.stop()
+        self._splitter.stop(self._kept)
+
+    @property
+    def rest(self) -> str:
+        """The lines that were not taken when it was ended."""
+        return "".join(self._kept)
 
 
 class LineCount:

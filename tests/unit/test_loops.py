@@ -9,7 +9,7 @@ import threading
 from array import array
 from collections import ChainMap, OrderedDict, UserDict, deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from itertools import count, islice
 from pathlib import Path
@@ -1739,6 +1739,43 @@ def test_an_error_raised_at_any_instruction_skips_nothing(
             break
     assert nth > 5
     gc.collect()  # a file that was just opened when the error came
+
+
+def struck_in_a_call(kind: Callable[..., Any], nth: int) -> tuple[bool, list[int]]:
+    """Loop over five items, call in the middle, and raise at the nth instruction of that.
+
+    Answers whether that was done, and what was given by a loop that went on.
+    """
+    attention, given = Unattended(), list[int]()
+
+    def strike() -> None:
+        raise Raised
+
+    source = source_of(sized(kind, 5))
+    begin = 0 if isinstance(source, IndexedSource) else None
+    loop = loop_over(source, begin, attention, attention.answered)
+    instructions = Instructions(nth, strike, ROOMS, spared=UNINTERRUPTED)
+    for item in iter(loop):
+        given.append(item)
+        if given == [0, 1, 2]:
+            with instructions, suppress(Raised):
+                attention.call()
+    loop.close()
+    return instructions.called, given
+
+
+@pytest.mark.parametrize("kind", EVERY_LOOP)
+def test_an_error_raised_at_any_instruction_of_a_call_skips_nothing(
+    kind: Callable[..., Any],
+) -> None:
+    struck_in_a_call(kind, 1)
+    for nth in count(1):
+        raised, given = struck_in_a_call(kind, nth)
+        assert sorted({*given}) == [0, 1, 2, 3, 4], f"instruction {nth}"
+        if not raised:
+            break
+    assert nth > 5
+    assert given == [0, 1, 2, 3, 4]
 
 
 def test_a_loop_is_cut_only_where_attention_can_be_had_from_a_signal_handler() -> None:
