@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import accumulate
 from typing import IO
@@ -74,6 +74,7 @@ class Blocks:
 
     Args:
         size: how many bytes are read at once.
+        at_end: called with the size of the file, before its last line is given if that has no end.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Blocks:
         before: Fingerprint,
         encoding: Encoding,
         size: int,
+        at_end: Callable[[int], None],
     ) -> None:
         self._file = file
         self._offset = offset
@@ -92,29 +94,30 @@ class Blocks:
         self._before = before
         self._encoding = encoding
         self._size = size
+        self._at_end = at_end
 
     def nothing(self) -> Block:
         """A block without lines, at the place to come."""
         return Block(memoryview(b""), self._offset, self.line, self._before, self._encoding)
 
     def __iter__(self) -> Iterator[Block]:
-        for data in _whole_lines(self._file, self._encoding, self._size):
+        for data in self._whole_lines():
             yield Block(data, self._offset, self.line, self._before, self._encoding)
             self._offset += len(data)
             self._before = self._before.behind(data, len(data))
 
-
-def _whole_lines(file: IO[bytes], encoding: Encoding, size: int) -> Iterator[memoryview]:
-    rest, at = b"", file.tell()
-    while more := _read(file, at, max(size, len(rest))):
-        at += len(more)
-        data = rest + more
-        end = encoding.end_of_lines(data)
-        rest = data[end:]
-        if end:
-            yield memoryview(data)[:end]
-    if rest:
-        yield memoryview(rest)
+    def _whole_lines(self) -> Iterator[memoryview]:
+        rest, at = b"", self._file.tell()
+        while more := _read(self._file, at, max(self._size, len(rest))):
+            at += len(more)
+            data = rest + more
+            end = self._encoding.end_of_lines(data)
+            rest = data[end:]
+            if end:
+                yield memoryview(data)[:end]
+        self._at_end(at)
+        if rest:
+            yield memoryview(rest)
 
 
 def _read(file: IO[bytes], at: int, size: int) -> bytes:

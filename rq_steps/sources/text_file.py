@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from rq_steps.errors import InvalidStepError
@@ -161,17 +162,16 @@ class TextFile(Compared, PagedSource[Item]):
     def pages(self, cursor: Any) -> Iterator[TextPage[Item]]:
         place = None if cursor is None else _place(cursor)
         with self._opener.opened() as file:
-            size, encoding = self._opener.least_size(file), self._encoding_of(file)
+            least_size, encoding = self._opener.least_size(file), self._encoding_of(file)
             head = self._head(file, encoding)
             if place is None or _is_within(place, head):
                 place = head.end
-            blocks = self._from(file, place, encoding, self.block_size)
+            blocks = self._from(file, place, encoding, self.block_size, least_size)
             for page in self._records(blocks, place.record, head):
                 if page.bad and not self._hands_out:
                     yield from self._up_to_the_bad_one(page)
                 else:
                     yield page
-            self._refuse_shrunk(size, file.tell())
 
     @abstractmethod
     def _records(self, blocks: Blocks, record: int, head: Head) -> Iterator[TextPage[Item]]:
@@ -184,7 +184,14 @@ class TextFile(Compared, PagedSource[Item]):
         file.seek(0)
         return Encoding(self._encoding, read(file, LONGEST_MARK))
 
-    def _from(self, file: IO[bytes], place: Place, encoding: Encoding, size: int) -> Blocks:
+    def _from(
+        self,
+        file: IO[bytes],
+        place: Place,
+        encoding: Encoding,
+        block_size: int,
+        least_size: int | None = None,
+    ) -> Blocks:
         """What the file has from there on, if that is still the same place."""
         offset, line = place.offset, place.line
         before = Fingerprint.read(file, offset)
@@ -196,7 +203,8 @@ class TextFile(Compared, PagedSource[Item]):
         begin = offset + len(end)
         file.seek(begin)
         before = before.behind(end, len(end))
-        return Blocks(file, begin, line, before, encoding, size)
+        at_end = partial(self._refuse_shrunk, least_size)
+        return Blocks(file, begin, line, before, encoding, block_size, at_end)
 
     def _end_of_the_last_line(
         self, file: IO[bytes], place: Place, tail: bytes, encoding: Encoding

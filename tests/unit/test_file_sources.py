@@ -530,6 +530,29 @@ def test_a_file_that_is_cut_off_while_it_is_read_is_an_error(
     assert len(visited) < 20_000
 
 
+@pytest.mark.parametrize("source", [lines, csv_rows, jsonl])
+def test_a_line_in_which_a_file_was_cut_off_is_not_taken_for_a_whole_one(
+    source: Callable[[Path], TextFile[Any]], tmp_path: Path, job: Job
+) -> None:
+    path, visited = tmp_path / "log", list[Any]()
+    content = b"".join(b'[%d, "row"]\n' % number for number in range(20_000))
+    path.write_bytes(content)
+    expected = list(source(path))
+
+    @step
+    def visit(step: Step) -> None:
+        for item in step.each(source(path)):
+            visited.append(item)
+            if len(visited) == 5:
+                os.truncate(path, content.index(b"row", 150_000))
+
+    assert isinstance(job.execute(visit).error, InvalidStepError)
+    assert visited == expected[: len(visited)]
+    path.write_bytes(content)
+    job.execute_until_done(visit)
+    assert visited == expected
+
+
 def test_other_content_at_the_beginning_is_an_error(path: Path, job: Job) -> None:
     visiting(job, lambda: csv_dicts(path), [])
     path.write_text(CONTACTS.replace("Ada", "Eve") + "Dan,y\n")
