@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, ItemsView, Iterable, KeysView, Sequence, Set
 from os import PathLike
+from types import GeneratorType
 from typing import Any
 
 from rq_steps.errors import InvalidStepError
 
 _SET_ITERATOR = type(iter(set[Any]()))
+_LISTING = {"glob", "os", "pathlib"}
 
 
 def called(given: Any) -> str:
@@ -62,11 +64,17 @@ def refuse_class(given: Any) -> None:
 
 
 def refuse_unstable(given: Any) -> None:
-    """Refuse what cannot be resumed: sets have another order in another process."""
+    """Refuse what cannot be resumed: sets have another order in another process, and folders
+    another one when a file was made or deleted."""
     is_set = isinstance(given, Set) and not _is_view(given)
     if is_set or isinstance(given, set | frozenset | _SET_ITERATOR):
         raise InvalidStepError(
             f"a {type(given).__name__} has no stable order to resume in: iterate sorted(...)"
+        )
+    if _lists_a_folder(given):
+        raise InvalidStepError(
+            "a folder has no stable order to resume in, and its files come and go: "
+            "list it once, in a step that returns the sorted names"
         )
 
 
@@ -101,3 +109,11 @@ def refuse_size(size: Any) -> None:
 
 def _is_view(given: Any) -> bool:
     return isinstance(given, KeysView | ItemsView)
+
+
+def _lists_a_folder(given: Any) -> bool:
+    """Is it of os.scandir, or a generator of os.walk, Path.iterdir, glob.iglob and the like?"""
+    if isinstance(given, GeneratorType):
+        frame = given.gi_frame
+        return frame is not None and frame.f_globals["__name__"].partition(".")[0] in _LISTING
+    return type(given).__name__ == "ScandirIterator"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import signal
 import threading
 from array import array
 from collections import ChainMap, OrderedDict, UserDict, deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from enum import Enum
 from itertools import count, islice
 from pathlib import Path
@@ -1232,6 +1233,23 @@ def test_a_set_is_refused_since_it_has_no_stable_order(source: Iterable[Any], jo
     assert str(error) == (
         f"step 'visit': a {type(source).__name__} has no stable order to resume in: "
         "iterate sorted(...)"
+    )
+
+
+@pytest.mark.parametrize("listing", [os.scandir, os.walk])
+def test_what_lists_a_folder_is_refused_since_its_files_come_and_go(
+    listing: Callable[[Path], Any], tmp_path: Path, job: Job
+) -> None:
+    @step
+    def visit(step: Step) -> None:
+        with closing(listing(tmp_path)) as found:
+            step.each(found)
+
+    error = job.execute(visit).error
+    assert isinstance(error, InvalidStepError)
+    assert str(error) == (
+        "step 'visit': a folder has no stable order to resume in, and its files come and go: "
+        "list it once, in a step that returns the sorted names"
     )
 
 
