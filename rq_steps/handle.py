@@ -270,7 +270,10 @@ class Step:
                 f"step '{self.name}': each beside set and advance, {_ONE_CURSOR}"
             )
         if self._loop is not None:
-            raise InvalidStepError(f"step '{self.name}': a second each, {_ONE_CURSOR}")
+            raise InvalidStepError(
+                f"step '{self.name}': a second each, {_ONE_CURSOR}; for a loop in a loop use "
+                "nested(outer, inner) of rq_steps.sources"
+            )
 
     def _begin_at(self, source: Described, mark: SourceMark) -> Any:
         self._refuse_other(mark)

@@ -188,8 +188,11 @@ def _refuse_other_params(params: Any) -> None:
 
 
 def _refuse_expression(name: str) -> None:
-    if not _PLAIN_NAME.fullmatch(name):
-        raise ValueError(f"key takes names of columns, found {name!r}: name it with AS")
+    if _PLAIN_NAME.fullmatch(name):
+        return
+    column, _, direction = name.rpartition(" ")
+    advice = {"ASC": f'give "{column}"', "DESC": f'give "-{column}"'}.get(direction.upper())
+    raise ValueError(f"key takes names of columns, found {name!r}: {advice or 'name it with AS'}")
 
 
 def _place(name: str, names: list[str]) -> int:

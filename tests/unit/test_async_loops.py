@@ -456,17 +456,22 @@ def test_a_loop_that_outlives_its_step_is_refused(job: Job) -> None:
 
 # One each a step
 
+_A_SECOND_EACH = (
+    "a second each, one step has one cursor: make it two steps; "
+    "for a loop in a loop use nested(outer, inner) of rq_steps.sources"
+)
+
 
 @pytest.mark.parametrize(
     ("second", "message"),
     [
         (
             lambda step: step.each(generated(3)),
-            "a second each, one step has one cursor: make it two steps",
+            _A_SECOND_EACH,
         ),
         (
             lambda step: step.each([1, 2, 3]),
-            "a second each, one step has one cursor: make it two steps",
+            _A_SECOND_EACH,
         ),
         (lambda step: step.set(5), "set and advance beside each, which moves the cursor itself"),
         (lambda step: step.advance(), "set and advance beside each, which moves the cursor itself"),

@@ -1161,7 +1161,10 @@ def test_a_second_each_is_refused(kind: Callable[..., Any], job: Job) -> None:
 
     error = job.execute(visit).error
     assert isinstance(error, InvalidStepError)
-    assert str(error) == ("step 'visit': a second each, one step has one cursor: make it two steps")
+    assert str(error) == (
+        "step 'visit': a second each, one step has one cursor: make it two steps; "
+        "for a loop in a loop use nested(outer, inner) of rq_steps.sources"
+    )
 
 
 @KINDS

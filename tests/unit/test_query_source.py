@@ -100,6 +100,14 @@ def test_a_key_is_names_of_columns(key: str, connection: Any) -> None:
         query(ALL, connection, key=key)
 
 
+@pytest.mark.parametrize(("key", "advice"), [("id DESC", 'give "-id"'), ("id asc", 'give "id"')])
+def test_a_key_with_a_direction_in_words_is_told_how_it_is_written(
+    key: str, advice: str, connection: Any
+) -> None:
+    with pytest.raises(ValueError, match=f"^key takes names of columns, found '{key}': {advice}$"):
+        query(ALL, connection, key=[key])
+
+
 @pytest.mark.parametrize("key", [[], ["id", "id"], ["id", "-id"]])
 def test_a_key_has_each_column_once(key: list[str], connection: Any) -> None:
     with pytest.raises(ValueError, match=r"^key must be one or more columns, each of them once"):
