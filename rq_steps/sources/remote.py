@@ -167,7 +167,7 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, *failures) as error:
-        raise _with_name(name, error) from error
+        raise _with_name(name, error) from (None if _tells_a_secret(error) else error)
 
 
 def _with_name(name: str, error: Exception) -> OSError:
@@ -179,7 +179,18 @@ def _with_name(name: str, error: Exception) -> OSError:
 
 
 def _in_one_line(reason: BaseException) -> str:
-    return " ".join(str(reason).split()) or type(reason).__name__
+    return " ".join(_without_secrets(str(reason)).split()) or type(reason).__name__
+
+
+def _tells_a_secret(error: BaseException) -> bool:
+    """Would its traceback, with that of what it comes from?"""
+    return any(_without_secrets(str(each)) != str(each) for each in (error, error.__cause__))
+
+
+def _without_secrets(text: str) -> str:
+    """URLs in it without password and query: of some, the query is what lets them be read."""
+    text = re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1@", text)
+    return re.sub(r"(https?://[^?\s'\"]*)\?[^\s'\"]*", r"\1", text)
 
 
 def _tells_of_absence(reason: BaseException) -> bool:

@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from traceback import format_exception
 from typing import IO, Any, ClassVar
 
 import fsspec
@@ -471,6 +472,13 @@ def test_secrets_in_a_url_are_no_part_of_the_name(web: Web) -> None:
     assert str(raised.value).startswith(f"{web.url_of('values.jsonl')}".replace("://", "://me@"))
     assert "secret" not in str(raised.value)
     assert "b0b" not in str(raised.value)
+
+
+def test_secrets_in_a_url_are_not_told_by_what_the_server_says_of_it(web: Web) -> None:
+    url, secret = web.url_of("orders.csv"), "b0b"
+    with pytest.raises(FileNotFoundError, match=f"^{url} is not there: 404, ") as raised:
+        list(lines(f"{url}?signature={secret}"))
+    assert secret not in "".join(format_exception(raised.value))
 
 
 def test_a_url_that_fsspec_does_not_know_is_refused_at_once() -> None:
