@@ -140,5 +140,6 @@ def split(text: str, *, keepends: bool) -> list[str]:
 
 def _with_plain_ends(text: str) -> str:
     if "\r" in text:
-        return text.replace("\r\n", "\n").replace("\r", "\n")
+        # What a text file does it with: three times as fast as str.replace.
+        return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)
     return text
