@@ -17,6 +17,8 @@ Dialect: TypeAlias = "str | csv.Dialect | type[csv.Dialect]"
 # So few that they stay in the processor's cache, and that no garbage collection comes of them.
 _PAGE = 512
 _AT_ONCE = 256
+# After so many pages with nothing but rows of one line, the next ones may be of such rows, too.
+_PLAIN_PAGES = 8
 # Fed to the csv module behind the last line. It is no row: if it becomes part of one all the same,
 # then that row has no end.
 _BEHIND = ["\n"]
@@ -120,18 +122,9 @@ class Rows:
 
     def pages(self) -> Iterator[RecordsPage[Any]]:
         """All rows. A page is never of more than a block, and what the next one adds to it."""
-        feed, line = self._feed, self._feed.line
-        while rows := self._rows_of_a_line_each(_PAGE):
-            yield self._page(rows, range(line, feed.line + 1), bad=False)
-            line = feed.line
-        batch = _Batch()
-        self._add(feed.reader_again(line), line, _PAGE, batch)
-        yield self._page_of(batch)
-        while not feed.is_over:
-            batch = _Batch()
-            while len(batch.rows) < _PAGE and len(feed.blocks) < 2 and not feed.is_over:
-                self._add(feed.reader, feed.first_line, _AT_ONCE, batch)
-            yield self._page_of(batch)
+        while not self._feed.is_over:
+            yield from self._pages_of_a_line_each()
+            yield from self._pages_of_any_rows()
 
     def header(self) -> RecordsPage[Any]:
         """A page of the first row, if there is one."""
@@ -139,6 +132,26 @@ class Rows:
         while not batch.rows and not feed.is_over:
             self._add(feed.reader, feed.first_line, 1, batch)
         return self._page_of(batch)
+
+    def _pages_of_a_line_each(self) -> Iterator[RecordsPage[Any]]:
+        """Pages whose rows are of one line each, and the page behind them."""
+        feed, line = self._feed, self._feed.line
+        while rows := self._rows_of_a_line_each(_PAGE):
+            yield self._page(rows, range(line, feed.line + 1), bad=False)
+            line = feed.line
+        batch = _Batch()
+        self._add(feed.reader_again(line), line, _PAGE, batch)
+        yield self._page_of(batch)
+
+    def _pages_of_any_rows(self) -> Iterator[RecordsPage[Any]]:
+        """Pages up to those whose rows are of one line each again."""
+        feed, plain = self._feed, 0
+        while plain < _PLAIN_PAGES and not feed.is_over:
+            line, batch = feed.line, _Batch()
+            while len(batch.rows) < _PAGE and len(feed.blocks) < 2 and not feed.is_over:
+                self._add(feed.reader, feed.first_line, _AT_ONCE, batch)
+            plain = plain + 1 if feed.line - line == len(batch.rows) else 0
+            yield self._page_of(batch)
 
     def _rows_of_a_line_each(self, at_most: int) -> list[Any]:
         """So many rows, fast: where each begins need not be asked. None at all, if one of them has

@@ -12,12 +12,13 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from rq_steps import InvalidStepError, Step, step
-from rq_steps.sources import BadRecord, BadRecordError, csv_dicts, csv_rows, jsonl, lines
+from rq_steps.sources import BadRecord, BadRecordError, csv_dicts, csv_parse, csv_rows, jsonl, lines
 from rq_steps.sources.encodings import Encoding
 from rq_steps.sources.files import Opener
 from rq_steps.sources.line_splitter import LineSplitter
@@ -696,3 +697,23 @@ def test_an_item_may_read_on_in_the_file_that_it_is_of(job: Job) -> None:
 
     job.execute(visit)
     assert visited == list(range(50))
+
+
+def test_a_row_of_two_lines_slows_down_no_rows_far_behind_it(tmp_path: Path) -> None:
+    path, count = tmp_path / "rows.csv", 20_000
+    path.write_text('"a\nb"\n' + "c\n" * count)
+    modules, executed = {csv_parse.__file__}, 0
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal executed
+        executed += event == "line"
+        return trace if frame.f_code.co_filename in modules else None
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        found = sum(1 for _ in csv_rows(path))
+    finally:
+        sys.settrace(previous)
+    assert found == 1 + count
+    assert executed < 2 * count, "lines of code: of each row is asked where it begins"
