@@ -17,8 +17,8 @@ Dialect: TypeAlias = "str | csv.Dialect | type[csv.Dialect]"
 # So few that they stay in the processor's cache, and that no garbage collection comes of them.
 _PAGE = 512
 _AT_ONCE = 256
-# After so many pages with nothing but rows of one line, the next ones may be, too. To be wrong about
-# that costs as much as some five pages.
+# After so many pages with nothing but rows of one line, the next ones may be, too. To be wrong
+# about that costs as much as some five pages.
 _PLAIN_PAGES = 64
 # Fed to the csv module behind the last line. It is no row: if it becomes part of one all the same,
 # then that row has no end.
