@@ -1,7 +1,8 @@
 -- Puts back the jobs that were taken from a queue and not begun for some time. They stand in the
 -- intermediate queue or in the registry of started jobs, but do not count as started. What stands in
 -- the intermediate queue for as long, and is over or due elsewhere, is taken out: somebody had it
--- canceled and enqueued again, and the worker that held it before has died.
+-- canceled and enqueued again, and the worker that held it before has died. So is what such a worker
+-- has left in the registry: it had the job in hand when that was canceled, or done by others.
 --
 -- KEYS[1]  the queue
 -- KEYS[2]  its intermediate queue
@@ -39,7 +40,7 @@ end
 
 local function is_left_behind(job)
     local status = status_of(job)
-    return waiting[job] and status ~= 'queued' and status ~= 'started'
+    return status ~= 'queued' and status ~= 'started'
 end
 
 -- What was enqueued anew meanwhile has been begun meanwhile.
@@ -53,12 +54,20 @@ local function has_been_so(job)
     return now - tonumber(since) >= tonumber(ARGV[1])
 end
 
-local function put_back(job, entries)
-    redis.call('LREM', KEYS[2], 1, job)
+local function take_out(job, entries)
+    if waiting[job] then
+        redis.call('LREM', KEYS[2], 1, job)
+        redis.call('DEL', ARGV[3] .. job)
+    end
     for _, entry in ipairs(entries) do
         redis.call('ZREM', KEYS[3], entry)
         redis.call('DEL', ARGV[5] .. entry)
+        redis.call('ZREM', ARGV[4] .. job, string.sub(entry, #job + 2))
     end
+end
+
+local function put_back(job, entries)
+    take_out(job, entries)
     redis.call('DEL', ARGV[3] .. job, ARGV[4] .. job)
     redis.call('HDEL', KEYS[4], job)
     redis.call('LPUSH', KEYS[1], job)
@@ -73,8 +82,7 @@ for job, entries in pairs(held) do
         end
     elseif is_left_behind(job) then
         if has_been_so(job) then
-            redis.call('LREM', KEYS[2], 1, job)
-            redis.call('DEL', ARGV[3] .. job)
+            take_out(job, entries)
         end
     else
         held[job] = nil

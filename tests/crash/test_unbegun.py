@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 from rq import Queue
+from rq.executions import Execution
 from rq.job import Job, JobStatus
 
+from rq_steps.books import is_open
 from rq_steps.lease import seen_key, vouch_for
 from rq_steps.unbegun import put_back_unbegun, rescue_unbegun
 from tests.crash.conftest import LEASE
@@ -229,6 +231,66 @@ def test_what_a_dead_worker_held_of_a_job_that_others_have_dealt_with_is_cleared
     assert list(connection.scan_iter("*:intermediate*")) == []
     assert queue.is_empty()
     assert job.get_status() == status
+
+
+def taken_with_an_execution(queue: Queue) -> tuple[Job, Worker, Execution]:
+    """By a worker on several queues, as far as can be seen."""
+    job = taken(queue)
+    queue.intermediate_queue.remove(job.id)
+    worker = Worker([queue], connection=queue.connection)
+    return job, worker, worker.prepare_execution(job)
+
+
+@pytest.mark.parametrize("status", [JobStatus.FINISHED, JobStatus.CANCELED, JobStatus.SCHEDULED])
+def test_so_is_what_a_dead_worker_has_noted_in_rqs_books(
+    queue: Queue, connection: Redis, status: JobStatus
+) -> None:
+    """It was killed before it saw that others had dealt with the job. Such a job is shown as one
+    that runs, until its execution expires; before RQ 3 it is then called failed."""
+    job, _, execution = taken_with_an_execution(queue)
+    job.set_status(status)
+    rescue_unbegun([queue])
+    assert is_open(execution, job)
+    pass_time_unbegun(queue)
+    assert rescue_unbegun([queue]) == 0
+    assert queue.started_job_registry.get_job_ids(cleanup=False) == []
+    assert list(connection.scan_iter("rq:execution*")) == []
+    assert queue.is_empty()
+    assert job.get_status() == status
+
+
+def test_and_of_a_job_that_was_canceled_before_it_was_begun(
+    queue: Queue, connection: Redis
+) -> None:
+    """RQ looks for no execution of a job that is queued."""
+    job, _, _ = taken_with_an_execution(queue)
+    job.cancel()
+    rescue_unbegun([queue])
+    pass_time_unbegun(queue)
+    rescue_unbegun([queue])
+    assert queue.started_job_registry.get_job_ids(cleanup=False) == []
+    assert list(connection.scan_iter("rq:execution*")) == []
+
+
+def test_what_a_living_worker_has_noted_of_such_a_job_is_its_own_to_take_back(
+    queue: Queue,
+) -> None:
+    job, worker, execution = taken_with_an_execution(queue)
+    job.cancel()
+    rescue_unbegun([queue])
+    pass_time_unbegun(queue)
+    vouch_for(job, queue, execution, worker.name)
+    rescue_unbegun([queue])
+    assert is_open(execution, job)
+
+
+def test_what_is_noted_of_a_job_that_runs_stays_however_long_it_runs(queue: Queue) -> None:
+    job, worker, execution = taken_with_an_execution(queue)
+    worker.prepare_job_execution(job)
+    rescue_unbegun([queue])
+    pass_time_unbegun(queue)
+    rescue_unbegun([queue])
+    assert is_open(execution, job)
 
 
 def test_a_rescued_job_leaves_nothing_behind(queue: Queue, connection: Redis) -> None:
