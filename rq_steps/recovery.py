@@ -90,6 +90,12 @@ def find(queue: Queue, job_id: str) -> Found | None:
     return Found(text(status), text(worker_name), text(claim), head, run)
 
 
+def is_over(queue: Queue, job_id: str) -> bool:
+    """Is the job neither due nor running, whoever has seen to that?"""
+    found = find(queue, job_id)
+    return found is None or found.status not in (JobStatus.QUEUED, JobStatus.STARTED)
+
+
 def _recover_lost_of(queue: Queue) -> int:
     connection = queue.connection
     key = lease_key(queue.name, connection)

@@ -19,7 +19,7 @@ from rq_steps.internals import forget_stopped_job
 from rq_steps.lease import end_lease, has_lease, take_lease, vouch_for
 from rq_steps.patience import AWAY, GaveUp, patiently
 from rq_steps.performing import is_continuable
-from rq_steps.recovery import find, recover, recover_lost
+from rq_steps.recovery import Found, find, is_over, recover, recover_lost
 from rq_steps.settings import LOOK_EVERY, RENEW_EVERY
 from rq_steps.store import reopen
 from rq_steps.unbegun import (
@@ -114,9 +114,14 @@ class SurvivorMixin(EnduranceMixin):
             self.wait_for_redis(lambda: self._recover_what_is_left(job, queue))
 
     def _recover_what_is_left(self, job: Job, queue: Queue) -> None:
-        """The work-horse may have left by `os._exit(0)`."""
-        if has_lease(job) and self._is_open(job):
+        """The work-horse may have left by `os._exit(0)`; or have died before it saw that others had
+        done the job, which RQ takes for done by it."""
+        if not self._is_open(job):
+            return
+        if has_lease(job):
             self._recover(job, queue)
+        elif self._execution is not None and is_over(queue, job.id):
+            self._close_execution(job, self._execution)
 
     def prepare_execution(self, job: Job) -> Execution:
         self._execution = super().prepare_execution(job)
@@ -184,6 +189,9 @@ class SurvivorMixin(EnduranceMixin):
             return False
         if found.is_unbegun and (self._execution is None or self._is_open(job)):
             return self._start_again(job, queue)
+        if self._execution is not None and self._is_taken_away(job, found):
+            self._close_execution(job, self._execution)
+            return True
         if not found.is_continuable and not has_lease(job):
             return False
         if found.worker_name == self.name:
@@ -202,6 +210,14 @@ class SurvivorMixin(EnduranceMixin):
         self._false_starts = {job.id: starts}
         put_back_unbegun(queue, job, self.name)
         return True
+
+    def _is_taken_away(self, job: Job, found: Found) -> bool:
+        """Have others put back the job, or canceled it before it was begun? To put it back they
+        close RQ's books on it, and RQ itself does so where a job is canceled that runs."""
+        if found.status == JobStatus.CANCELED:
+            return self._is_open(job)
+        runs_elsewhere = found.status == JobStatus.STARTED and found.worker_name != self.name
+        return (found.is_unbegun or runs_elsewhere) and not self._is_open(job)
 
     def _is_open(self, job: Job) -> bool:
         """Do RQ's books have it that the execution still runs?"""

@@ -6,6 +6,8 @@ one's by now.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from rq import Queue, Repeat
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 
+import rq_steps
 from rq_steps import continuable, step, unbegun
 from rq_steps.books import open_executions
 from rq_steps.lease import has_lease, take_lease
@@ -29,6 +32,7 @@ from tests.crash.scene import (
     take,
 )
 from tests.redis.scene import (
+    TakesNoCommands,
     Worker,
     completed,
     fail_at,
@@ -304,6 +308,11 @@ def test_it_leaves_the_job_alone_that_another_began_before_there_was_an_executio
     assert has_lease(job)
 
 
+def find_its_horse_dead(worker: Worker, job: Job, queue: Queue) -> None:
+    worker.handle_work_horse_killed(job, 0, 9, None)
+    worker.handle_job_failure(job, queue, exc_string="Work-horse terminated")
+
+
 def test_it_leaves_the_job_alone_that_another_runs_when_its_own_work_horse_is_found_dead(
     connection: Redis, queue: Queue, job: Job
 ) -> None:
@@ -313,11 +322,81 @@ def test_it_leaves_the_job_alone_that_another_runs_when_its_own_work_horse_is_fo
     put_back(queue)
     begin_elsewhere(queue)
     found = hash_of(job), open_executions(job)
-    late.handle_work_horse_killed(taken, 0, 9, None)
-    late.handle_job_failure(taken, queue, exc_string="Work-horse terminated")
+    find_its_horse_dead(late, taken, queue)
     assert (hash_of(job), open_executions(job)) == found
     assert has_lease(job)
     assert queue.is_empty()
+
+
+@pytest.mark.parametrize("function", [import_rows, visit])
+def test_a_job_that_others_have_put_back_does_not_fail_when_its_work_horse_is_found_dead(
+    connection: Redis, queue: Queue, function: Callable[[int], object]
+) -> None:
+    job = queue.enqueue(function, COUNT)
+    late = late_worker(connection, ONE)
+    taken, _ = take(late)
+    late.prepare_execution(taken)
+    put_back(queue)
+    found = hash_of(job)
+    find_its_horse_dead(late, taken, queue)
+    assert hash_of(job) == found
+    assert queue.job_ids == [job.id]
+    assert job.id not in queue.failed_job_registry
+
+
+def test_nor_does_a_plain_job_that_another_has_begun(connection: Redis, queue: Queue) -> None:
+    job = queue.enqueue(visit, "plain")
+    late, other = late_worker(connection, ONE), Worker(ONE, connection=connection)
+    taken, _ = take(late)
+    late.prepare_execution(taken)
+    put_back(queue)
+    taken_there, _ = take(other)
+    other.prepare_execution(taken_there)
+    other.prepare_job_execution(taken_there)
+    found = hash_of(job), open_executions(job)
+    find_its_horse_dead(late, taken, queue)
+    assert (hash_of(job), open_executions(job)) == found
+    assert job.id not in queue.failed_job_registry
+
+
+@pytest.mark.parametrize("function", [import_rows, visit])
+@each_number_of_queues
+def test_nor_does_one_that_was_canceled_before_it_was_begun(
+    connection: Redis, queue: Queue, function: Callable[[int], object], names: list[str]
+) -> None:
+    job = queue.enqueue(function, COUNT)
+    late = late_worker(connection, names)
+    taken, _ = take(late)
+    late.prepare_execution(taken)
+    job.cancel()
+    find_its_horse_dead(late, taken, queue)
+    assert job.get_status() == "canceled"
+    assert job.id not in queue.failed_job_registry
+    assert_nothing_is_left_of_an_execution(queue)
+
+
+class HorseDies(TakesNoCommands, rq_steps.Worker):
+    """Its work-horses die before they ask whether the job is theirs to begin."""
+
+    def perform_job(self, *args: Any) -> bool:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return False
+
+
+@pytest.mark.parametrize("function", [import_rows, visit])
+def test_an_execution_whose_work_horse_died_is_closed_where_others_have_done_the_job(
+    connection: Redis, queue: Queue, function: Callable[[int], object]
+) -> None:
+    """RQ takes it for done by the work-horse."""
+    job = queue.enqueue(function, COUNT)
+    dying = HorseDies(ONE, connection=connection)
+    taken = dying.dequeue_job_and_maintain_ttl(None)
+    assert taken is not None
+    put_back(queue)
+    work_elsewhere(queue)
+    dying.execute_job(*taken)
+    assert job.get_status() == "finished"
+    assert_nothing_is_left_of_an_execution(queue)
 
 
 def test_a_worker_goes_on_with_the_next_job_after_one_that_it_does_not_begin(
