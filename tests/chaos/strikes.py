@@ -133,6 +133,11 @@ class Strikes:
         begin -= VANISHED_AFTER
         return any(each.job == job and begin <= each.at <= end for each in self.all)
 
+    def put_back(self, job: str, begin: float, end: float) -> bool:
+        """Was the job canceled and put back in this time?"""
+        strikes = (each for each in self.all if each.kind == "cancel and requeue")
+        return any(each.job == job and begin <= each.at <= end for each in strikes)
+
     def explain_loss(self, pid: int, job: str, begin: float, end: float) -> bool:
         """May what a process did in this time have to be done again?"""
         hits = any(hit.kind in _LOSING or hit.is_freeze for hit in self.on(pid, begin, end))

@@ -6,7 +6,7 @@ from itertools import count
 
 from tests.chaos.fleet import Victim
 from tests.chaos.jobs import Order
-from tests.chaos.journal import BEGIN, DONE, START, Line
+from tests.chaos.journal import BEGIN, DONE, END, START, Line
 from tests.chaos.strikes import Strike, Strikes
 from tests.chaos.verdict import account_of
 
@@ -36,6 +36,16 @@ def _problems(
 
 def test_a_job_that_does_item_after_item_is_as_it_must_be() -> None:
     assert not _problems(lines=_works(1, at=0))
+
+
+def test_a_job_that_was_put_back_just_behind_its_end_begins_anew() -> None:
+    lines = _works(1, at=0)
+    end = lines[-1].at
+    lines.append(Line("execution-1", 1, END, "-", 0, end))
+    lines += _works(2, at=10)
+    assert not _problems(Strike("cancel and requeue", end + 0.01, job="import-1"), lines=lines)
+    assert _problems(Strike("cancel and requeue", end - 0.01, job="import-1"), lines=lines)
+    assert _problems(lines=lines)
 
 
 def test_an_item_that_was_left_out_is_seen() -> None:

@@ -16,7 +16,7 @@ from rq.job import Job
 from tests.chaos.clerk import DIED_TOO_OFTEN, VANISHED_AFTER, Clerk
 from tests.chaos.fleet import Fleet
 from tests.chaos.jobs import Order, written
-from tests.chaos.journal import BEGIN, DONE, LEFT, Line, read
+from tests.chaos.journal import BEGIN, DONE, END, LEFT, Line, read
 from tests.chaos.leftovers import leftovers
 from tests.chaos.strikes import KINDS, Strikes
 
@@ -52,6 +52,10 @@ class Execution:
     @property
     def left(self) -> bool:
         return any(line.what == LEFT for line in self.lines)
+
+    @property
+    def returned(self) -> bool:
+        return any(line.what == END for line in self.lines)
 
     @property
     def begins(self) -> list[Line]:
@@ -121,8 +125,9 @@ def account_of(
     account.items = sum(line.what == BEGIN for line in lines)
     account.repeats = account.items - len({_place(line) for line in lines if line.what == BEGIN})
     account.problems += [f"{order.name}: {problem}" for problem in _disorder(order, lines)]
-    for execution in executions:
-        _weigh(account, execution, executions, strikes)
+    for life in _lives(order, executions, strikes):
+        for execution in life:
+            _weigh(account, execution, life, strikes)
     if canceled is not None:
         account.problems += _hold_to_cancellation(order, executions, canceled, strikes)
     account.problems += _hold_to_being_told(order, executions, strikes)
@@ -136,6 +141,20 @@ def _executions(lines: list[Line]) -> list[Execution]:
     for line in lines:
         by_id.setdefault(line.execution, Execution(line.execution, line.pid, [])).lines.append(line)
     return list(by_id.values())
+
+
+def _lives(
+    order: Order, executions: list[Execution], strikes: Strikes
+) -> Iterator[list[Execution]]:
+    """A job that has come to its end just before it was canceled and put back begins anew."""
+    life = list[Execution]()
+    for execution in executions:
+        ended = [each.ended for each in life if each.returned]
+        if ended and strikes.put_back(order.name, ended[-1], execution.began):
+            yield life
+            life = []
+        life.append(execution)
+    yield life
 
 
 def _place(line: Line) -> Place:
