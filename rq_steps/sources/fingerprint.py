@@ -29,11 +29,12 @@ class Fingerprint(NamedTuple):
 
     def behind(self, data: bytes | memoryview, size: int) -> Fingerprint:
         """That of the place behind so many of the bytes that follow."""
-        if size >= TAIL and len(self.head) == HEAD:
-            return Fingerprint(self.head, bytes(data[size - TAIL : size]))
-        head = self.head + bytes(data[: min(HEAD - len(self.head), size)])
-        tail = self.tail + bytes(data[max(size - TAIL, 0) : size])
-        return Fingerprint(head, tail[-TAIL:])
+        head, tail = self.head, bytes(data[max(size - TAIL, 0) : size])
+        if len(head) < HEAD:
+            head += bytes(data[: min(HEAD - len(head), size)])
+        if len(tail) < TAIL:
+            tail = (self.tail + tail)[-TAIL:]
+        return Fingerprint(head, tail)
 
     @property
     def checksum(self) -> str:
