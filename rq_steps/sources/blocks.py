@@ -35,10 +35,10 @@ class Block:
         once."""
         return self._encoding.text(self._data)
 
-    def texts(self, *, keepends: bool = False) -> tuple[list[str], dict[int, str]]:
-        r"""The lines as text, without their ends, or with "\n" for each; those that cannot be
-        decoded, by their number, with the reason."""
-        texts, bad = self._encoding.texts(self._data, keepends=keepends)
+    def texts(self) -> tuple[list[str], dict[int, str]]:
+        r"""Line by line, each with "\n" as its end; those that cannot be decoded, by their number,
+        with the reason."""
+        texts, bad = self._encoding.texts(self._data)
         return texts, self._numbered(bad)
 
     def texts_with_ends(self) -> tuple[Iterable[str], dict[int, str]]:

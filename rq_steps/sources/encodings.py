@@ -70,15 +70,11 @@ class Encoding:
         text = self._whole_text(data)
         return None if text is None else _with_plain_ends(text)
 
-    def texts(self, data: memoryview, *, keepends: bool) -> tuple[list[str], dict[int, str]]:
-        r"""The lines as text, without their ends, or with "\n" for each; those which cannot be
-        decoded, by their index, with the reason."""
-        text = self.text(data)
-        if text is not None:
-            return split(text, keepends=keepends), {}
+    def texts(self, data: memoryview) -> tuple[list[str], dict[int, str]]:
+        r"""Line by line, each with "\n" as its end; those which cannot be decoded, by their index,
+        with the reason."""
         texts, bad = self._one_by_one(data)
-        texts = [_with_plain_ends(text) for text in texts]
-        return texts if keepends else [text.removesuffix("\n") for text in texts], bad
+        return [_with_plain_ends(text) for text in texts], bad
 
     def texts_with_ends(self, data: memoryview) -> tuple[Iterable[str], dict[int, str]]:
         """The lines with their ends, as they are."""

@@ -89,24 +89,18 @@ class LineFile(TextFile[Any]):
 
     def _page(self, block: Block, record: int, splitter: LineSplitter) -> TextPage[Any]:
         text = block.text()
-        if text is None:
-            return self._decoded_one_by_one(block, record)
-        if (self._keepends or _are_long(text)) and text.endswith("\n"):
+        if text is not None and self._is_walked(text):
             return LinePage(text, block, record, splitter, keepends=self._keepends)
-        return _page_of(split(text, keepends=self._keepends), block, record)
-
-    def _decoded_one_by_one(self, block: Block, record: int) -> TextPage[Any]:
-        texts, wrong = block.texts(keepends=self._keepends)
-        items: list[Any] = list(texts)
+        items: list[Any]
+        items, wrong = _lines_of(block, text, keepends=self._keepends)
         for line, why in wrong.items():
             at = line - block.line
             items[at] = _bad(block, line, record + at, why)
-        return _page_of(items, block, record, bad=bool(wrong))
+        lines = range(block.line, block.line + len(items) + 1)
+        return RecordsPage(items, record, lines, [block], bad=bool(wrong))
 
-
-def _page_of(items: list[Any], block: Block, record: int, *, bad: bool = False) -> RecordsPage[Any]:
-    lines = range(block.line, block.line + len(items) + 1)
-    return RecordsPage(items, record, lines, [block], bad=bad)
+    def _is_walked(self, text: str) -> bool:
+        return text.endswith("\n") and (self._keepends or _are_long(text))
 
 
 class JsonLineFile(TextFile[Any]):
@@ -116,7 +110,7 @@ class JsonLineFile(TextFile[Any]):
 
     def _records(self, blocks: Blocks, record: int, head: Head) -> Iterator[TextPage[Any]]:
         for block in blocks:
-            texts, wrong = block.texts()
+            texts, wrong = _lines_of(block, block.text(), keepends=False)
             blocks.line = block.line + len(texts)
             for first in range(0, len(texts), _PAGE):
                 some = texts[first : first + _PAGE]
@@ -155,6 +149,20 @@ def _told(error: Exception) -> str:
 
 def _bad(block: Block, line: int, record: int, why: str) -> BadRecord:
     return BadRecord(line, record, why, block.between(line, line + 1))
+
+
+def _lines_of(
+    block: Block, text: str | None, *, keepends: bool
+) -> tuple[list[Any], dict[int, str]]:
+    """The lines of a block, and what is wrong with some, by their number.
+
+    Args:
+        text: the block's, if it could be decoded at once.
+    """
+    if text is not None:
+        return split(text, keepends=keepends), {}
+    texts, wrong = block.texts()
+    return texts if keepends else [text.removesuffix("\n") for text in texts], wrong
 
 
 def _are_long(text: str) -> bool:
